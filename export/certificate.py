@@ -1,0 +1,147 @@
+"""The file against the model it was made from, and the stream against the whole: measured on real audio, or no export."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+
+from export.graph import ExportError
+from training.unet import UNet
+
+Audio = NDArray[np.float32]
+
+LARGEST_DIFFERENCE = 1e-4
+LEAST_BLOCKS = 64
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Largest absolute differences on `seconds` of audio, full scale ±1.
+
+    `stream_vs_offline`: the file fed hop by hop against the model over the whole; `torch_vs_onnx`: file against model, with
+    the weights as the file stores them; `weight_rounding`: what storing them so changed; `causality_samples`: how far ahead
+    of a change in the input the output was seen to change (for a stream: less than one hop).
+    """
+
+    stream_vs_offline: float
+    torch_vs_onnx: float
+    weight_rounding: float
+    causality_samples: int
+    blocks: int
+    seconds: float
+    onnxruntime: str
+    torch: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, hop: int, rate: int) -> Certificate:
+    """Measure a stream file. Args: stored, exact: the model with the file's weights and with its own; audio: ``(N,)``.
+
+    Raises: ExportError beyond `LARGEST_DIFFERENCE`, or if the output changes before the input does.
+    """
+    blocks = len(audio) // hop
+    if blocks < LEAST_BLOCKS:
+        raise ExportError(
+            f"the certificate needs {LEAST_BLOCKS * hop / rate:.1f} s of audio, there are {len(audio) / rate:.1f} s: "
+            "give --audio with a longer recording"
+        )
+    audio = audio[: blocks * hop]
+    streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop)))
+    stepped = np.concatenate(list(_step_torch(stored, audio, hop)))
+    whole = _run_torch(stored, audio)
+    ahead = causality_samples(stored, audio, hop)
+    if ahead >= hop:
+        raise ExportError(f"the model looks {ahead} samples ahead, a hop is {hop}: this is not a causal model")
+    return _checked(
+        stream_vs_offline=_difference(streamed, whole),
+        torch_vs_onnx=_difference(streamed, stepped),
+        weight_rounding=_difference(whole, _run_torch(exact, audio)),
+        causality_samples=ahead,
+        blocks=blocks,
+        seconds=len(audio) / rate,
+    )
+
+
+def certify_whole(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, rate: int) -> Certificate:
+    """Measure an offline file: there is no stream, so its figure is that of the file over the whole.
+
+    Raises: ExportError beyond `LARGEST_DIFFERENCE`.
+    """
+    stride = stored.total_stride
+    audio = audio[: len(audio) // stride * stride]
+    if len(audio) < 2 * stride:
+        raise ExportError(f"the certificate needs {2 * stride} samples of audio: give --audio with a longer recording")
+    session = _session(model_bytes)
+    from_file = session.run(["audio_out"], {"audio": audio[None, None]})[0][0, 0]
+    whole = _run_torch(stored, audio)
+    return _checked(
+        stream_vs_offline=_difference(from_file, whole),
+        torch_vs_onnx=_difference(from_file, whole),
+        weight_rounding=_difference(whole, _run_torch(exact, audio)),
+        causality_samples=causality_samples(stored, audio, stride),
+        blocks=1,
+        seconds=len(audio) / rate,
+    )
+
+
+def causality_samples(model: UNet, audio: Audio, hop: int) -> int:
+    """How far ahead of the input sample that was changed the output changed, at most, over probes in mid-recording."""
+    middle = len(audio) // 2 // hop * hop
+    ahead = 0
+    before = _run_torch(model, audio)
+    for place in (middle, middle + hop - 1, middle + hop // 2):
+        probe = audio.copy()
+        probe[place] += 0.5
+        changed = np.flatnonzero(_run_torch(model, probe) != before)
+        if len(changed):
+            ahead = max(ahead, place - int(changed[0]))
+    return ahead
+
+
+def _checked(**figures: Any) -> Certificate:
+    certificate = Certificate(**figures, onnxruntime=onnxruntime.__version__, torch=torch.__version__)
+    for name in ("stream_vs_offline", "torch_vs_onnx"):
+        value = getattr(certificate, name)
+        if not value <= LARGEST_DIFFERENCE:  # also catches NaN
+            raise ExportError(f"{name} is {value:.1e}, the limit is {LARGEST_DIFFERENCE:.0e}: the file was not written")
+    return certificate
+
+
+def _difference(one: Audio, other: Audio) -> float:
+    return float(np.abs(one.astype(np.float64) - other).max())
+
+
+def _session(model_bytes: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.add_free_dimension_override_by_name("channels", 1)
+    return onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
+
+
+def _run_hops(model_bytes: bytes, audio: Audio, hop: int) -> Iterator[Audio]:
+    session = _session(model_bytes)
+    names = [value.name for value in session.get_inputs()]
+    states = [np.zeros(value.shape, np.float32) for value in session.get_inputs()[1:]]
+    for block in audio.reshape(-1, 1, 1, hop):
+        restored, *states = session.run(None, dict(zip(names, [block, *states], strict=True)))
+        yield restored[0, 0]
+
+
+@torch.no_grad()
+def _step_torch(model: UNet, audio: Audio, hop: int) -> Iterator[Audio]:
+    past = model.silence(1)
+    for block in torch.from_numpy(audio).reshape(-1, 1, 1, hop):
+        restored, past = model.step(block, past)
+        yield restored[0, 0].numpy()
+
+
+@torch.no_grad()
+def _run_torch(model: UNet, audio: Audio) -> Audio:
+    restored: Audio = model(torch.from_numpy(audio)[None, None])[0, 0].numpy()
+    return restored

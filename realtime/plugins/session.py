@@ -1,0 +1,60 @@
+"""Open a checked plugin file in ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from realtime.contract import ContractError
+from realtime.plugins.base import Samples
+from realtime.trust import TrustedFile
+
+RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+    ort_errors.EPFail,
+    ort_errors.NoModel,
+    RuntimeError,  # a run with bound buffers of another shape
+)
+ERRORS_ONLY = 3
+INAUDIBLE = np.float32(1e-10)  # -200 dB
+
+
+def open_session(file: TrustedFile, channels: int, threads: int) -> Any:
+    """An `onnxruntime.InferenceSession` for this many channels on the CPU.
+
+    Raises: ContractError where the runtime does not accept the graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = ERRORS_ONLY
+    options.add_free_dimension_override_by_name("channels", channels)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread starves its neighbours
+    try:
+        return onnxruntime.InferenceSession(file.model, options, providers=["CPUExecutionProvider"])
+    except RUNTIME_ERRORS as error:
+        raise ContractError(runtime_line(file, error)) from error
+
+
+def runtime_line(file: TrustedFile, error: Exception) -> str:
+    """One line for what the runtime said, which is often a page."""
+    return f"{file.path}: ONNX Runtime cannot run it: {' '.join(str(error).split())[:300]}"
+
+
+def drop_inaudible(audio: Samples, scratch: Samples) -> None:
+    """Set samples below -200 dB to 0, in place; `scratch` has the same shape.
+
+    A fading tail that reaches denormal numbers makes a network of products hundreds of times slower. The runtime's own
+    remedy, `session.set_denormal_as_zero`, changes the arithmetic of the calling thread for good: not ours to do.
+    """
+    np.abs(audio, out=scratch)
+    audio[scratch < INAUDIBLE] = 0

@@ -1,0 +1,147 @@
+"""Checkpoints: one safetensors file with the weights, the optimisers' state and, as JSON in its header, everything else.
+
+One file, so that a save is atomic. Nothing is pickled.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+FORMAT = "deshift checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A file that cannot be used as weights: one line with what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """`facts` is plain JSON: step, recipe, settings, versions, …"""
+
+    weights: dict[str, Tensor]
+    ema: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def best_weights(self) -> dict[str, Tensor]:
+        """The averaged weights where an average was kept, else the weights as they stand."""
+        return self.ema or self.weights
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write beside the target, then rename: a crash leaves the old file or the new one, never half of one."""
+    tensors = {
+        f"{part}:{name}": tensor.detach().cpu().contiguous()
+        for part, group in (
+            ("weights", checkpoint.weights),
+            ("ema", checkpoint.ema),
+            ("optimizer", checkpoint.optimizer),
+        )
+        for name, tensor in group.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        save_file(tensors, partial, metadata={"format": FORMAT, "facts": json.dumps(checkpoint.facts)})
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Checkpoint:
+    """Raises: CheckpointError if the file is missing, damaged or not a checkpoint of ours."""
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is not there: give a run folder that `deshift train` wrote, or a checkpoint file"
+        )
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a mapping
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}): take an earlier checkpoint") from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a deshift checkpoint (format {metadata.get('format')!r})")
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "optimizer": {}}
+    for key, tensor in tensors.items():
+        part, _, name = key.partition(":")
+        parts[part][name] = tensor
+    return Checkpoint(parts["weights"], parts["ema"], parts["optimizer"], json.loads(metadata["facts"]))
+
+
+def of_run(folder: Path) -> Path:
+    """The checkpoint to export from a run folder: the best one, else the last; a file stands for itself."""
+    if folder.is_file():
+        return folder
+    best = folder / "best.safetensors"
+    return best if best.is_file() else folder / "last.safetensors"
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a checkpoint, a run folder or a released plugin file (.onnx), by parameter name."""
+    if path.suffix.lower() == ".onnx":
+        return _weights_of_plugin_file(path)
+    return load(of_run(path)).best_weights()
+
+
+def _weights_of_plugin_file(path: Path) -> dict[str, Tensor]:
+    import onnx  # only here: a training run from scratch needs none of it
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+        return {
+            tensor.name: torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy()).float()
+            for tensor in model.graph.initializer
+            if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+        }
+    except (OSError, ValueError, DecodeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read as a plugin file ({error}): give a released .onnx file"
+        ) from error
+
+
+def put_weights(model: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Copy weights into a model, by name. A weight that is parametrised takes the plain one (weight norm).
+
+    Raises: CheckpointError that names the first parameter which is missing or of another shape.
+    """
+    for name, parameter in model.state_dict().items():
+        if name in weights:
+            if weights[name].shape != parameter.shape:
+                raise CheckpointError(
+                    f"{source}: {name} has shape {tuple(weights[name].shape)}, this recipe needs "
+                    f"{tuple(parameter.shape)}: give weights of the same recipe"
+                )
+        elif ".parametrizations." not in name or _plain_name(name) not in weights:
+            raise CheckpointError(f"{source}: there is no {name} in it: give weights of the same recipe")
+    with torch.no_grad():
+        for name, parameter in model.state_dict().items():
+            if name in weights:
+                parameter.copy_(weights[name])
+        for name, layer in model.named_modules():
+            plain = f"{name}.weight"
+            if parametrize.is_parametrized(layer, "weight") and plain in weights:
+                layer.weight = weights[plain]
+
+
+def _plain_name(name: str) -> str:
+    """``a.parametrizations.weight.original0`` -> ``a.weight``."""
+    return name.split(".parametrizations.")[0] + ".weight"
+
+
+def as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts as they come back from a file: tuples become lists."""
+    copied: dict[str, Any] = json.loads(json.dumps(facts))
+    return copied

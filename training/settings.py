@@ -1,0 +1,75 @@
+"""How a recipe is trained, as data. The defaults are the log's protocol."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from training.pairs import PairSettings
+
+
+class TrainingError(RuntimeError):
+    """Training cannot start or go on: one line with what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One training run; `crop` and `validation_crop` in samples, `time_limit` and `log_every` in seconds.
+
+    `rate_decay` lowers both learning rates linearly to zero at the last step; `ema` is the share of the running average of
+    the weights that each step keeps (0: no average); `clip` limits the norm of the whole gradient.
+    """
+
+    steps: int = 10_000
+    batch: int = 32
+    crop: int = 32_768
+    l1_weight: float = 10.0
+    optimizer: Literal["muon", "adamw"] = "muon"
+    muon_lr: float = 5e-3
+    adamw_lr: float = 5e-4
+    rate_decay: bool = False
+    ema: float = 0.0
+    clip: float = 1e3
+    seed: int = 0
+    validate_every: int = 1000
+    validation_clips: int = 32
+    validation_crop: int = 131_072
+    precision: Literal["fp32", "tf32", "bf16"] = "tf32"
+    compile: bool = False
+    readers: int = 2
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "batch", "crop", "validate_every", "validation_clips", "validation_crop", "readers")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: give 1 or more")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}: give 0 (none) up to, but not including, 1")
+        for name in ("muon_lr", "adamw_lr", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: give more than 0")
+
+    def rate_factor(self, step: int) -> float:
+        """What the learning rates are multiplied with at a step, counted from 0."""
+        return 1 - step / self.steps if self.rate_decay else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a run was trained on; goes into every checkpoint and, through export, into the plugin file.
+
+    `hours` counts each recording once; `source_hashes` are SHA-256 heads of the recordings' content, so that a judge can
+    refuse a clip that the model has seen.
+    """
+
+    folders: tuple[str, ...]
+    licences: str
+    pairs: PairSettings
+    hours: float
+    validation_hours: float
+    source_hashes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
