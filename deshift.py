@@ -21,7 +21,7 @@ VERBS = {  # verb: (module with a click.Command of that name, the extra that ins
     "models": ("realtime.commands", "", "List the models that came with deshift."),
     "recipes": ("training.commands", "train", "List the networks that can be trained, with their figures."),
     "train": ("training.commands", "train", "Train a network on folders of recordings."),
-    "compare": ("training.commands", "train", "Train several networks alike and compare them."),
+    "compare": ("training.compare_command", "train", "Train several networks alike and compare them."),
     "export": ("export.commands", "train", "Turn a training run into a plugin file."),
 }
 OWN_PACKAGES = {"realtime", "training", "export", "gui"}

@@ -25,6 +25,7 @@ def read_utterance(path: Path) -> NDArray[np.float32]:
 
     Raises: ValueError if the file is not mono, not at 48 kHz, or too short.
     """
+    audio: NDArray[np.float32]
     audio, sample_rate = soundfile.read(path, dtype="float32")
     if audio.ndim != 1 or sample_rate != SAMPLE_RATE or len(audio) < END_SECONDS * SAMPLE_RATE:
         raise ValueError(f"{path}: needs {END_SECONDS} s of mono audio at {SAMPLE_RATE} Hz, convert it first")
@@ -44,7 +45,8 @@ def limit_band(audio: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def raise_pitch(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     """Raise ``(N,)`` by an octave with Rubber Band, formants and all, as a plain pitch effect does."""
-    shifted = time_stretch(audio[None], SAMPLE_RATE, pitch_shift_in_semitones=SEMITONES, preserve_formants=False)[0]
+    stretched = time_stretch(audio[None], SAMPLE_RATE, pitch_shift_in_semitones=SEMITONES, preserve_formants=False)
+    shifted: NDArray[np.float32] = stretched[0]
     if len(shifted) != len(audio):
         raise ValueError(f"the shifter returned {len(shifted)} samples for {len(audio)}")
     return shifted

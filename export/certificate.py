@@ -1,4 +1,4 @@
-"""The file against the model it was made from, and the stream against the whole: measured on real audio, or no export."""
+"""The file against its model, and the stream against the whole: measured on real audio, or no export."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,9 +22,9 @@ LEAST_BLOCKS = 64
 class Certificate:
     """Largest absolute differences on `seconds` of audio, full scale ±1.
 
-    `stream_vs_offline`: the file fed hop by hop against the model over the whole; `torch_vs_onnx`: file against model, with
-    the weights as the file stores them; `weight_rounding`: what storing them so changed; `causality_samples`: how far ahead
-    of a change in the input the output was seen to change (for a stream: less than one hop).
+    `stream_vs_offline`: the file fed hop by hop against the model over the whole; `torch_vs_onnx`: file against model,
+    with the weights as the file stores them; `weight_rounding`: what storing them so changed; `causality_samples`: how
+    far ahead of a change in the input the output was seen to change (for a stream: less than one hop).
     """
 
     stream_vs_offline: float

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import onnx
+import onnx_ir
+import onnxscript.optimizer
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -24,7 +26,7 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Graph:
-    """`model` has no metadata yet; `hop_samples` is the block of a stream, or the grid of an offline graph's lengths."""
+    """`model` has no metadata yet; `hop_samples` is a stream's block, or the grid of an offline graph's lengths."""
 
     model: onnx.ModelProto
     hop_samples: int
@@ -51,11 +53,14 @@ class _Whole(nn.Module):
 
 
 def plain_copy(model: Model) -> UNet:
-    """A copy on the CPU for inference, weight norm worked into the weights. Raises: ExportError for a spectrogram model."""
+    """A copy on the CPU for inference, weight norm worked into the weights.
+
+    Raises: ExportError for a spectrogram model.
+    """
     if not isinstance(model, UNet):
         raise ExportError(
-            f"{model.recipe.name} works on spectrograms, which a plugin file cannot hold: it can be trained and compared, "
-            "but export takes the waveform recipes"
+            f"{model.recipe.name} works on spectrograms, which a plugin file cannot hold: it can be trained "
+            "and compared, but export takes the waveform recipes"
         )
     plain = copy.deepcopy(model).cpu().eval()
     for layer in plain.modules():
@@ -122,8 +127,10 @@ def _export(
             output_names=outputs,
             dynamic_shapes=shapes,
             verbose=False,
+            optimize=False,
         )
-    assert program is not None
+        assert program is not None
+        onnxscript.optimizer.optimize_ir(program.model, should_fold=_is_no_weight)
     model: onnx.ModelProto = program.model_proto
     _tidy(model)
     onnx.checker.check_model(model, full_check=True)
@@ -131,7 +138,7 @@ def _export(
 
 
 def _tidy(model: onnx.ModelProto) -> None:
-    """Name the weights as the model does, so that a released file can start a training run; drop the exporter's notes."""
+    """Name the weights as the model does, so that a released file can start a training run; drop all notes."""
     renamed = {tensor.name: tensor.name.removeprefix("unet.") for tensor in model.graph.initializer}
     for tensor in model.graph.initializer:
         tensor.name = renamed[tensor.name]
@@ -145,6 +152,12 @@ def _tidy(model: onnx.ModelProto) -> None:
         value.type.tensor_type.shape.dim[0].dim_param = "channels"
     for node in model.graph.node:
         node.doc_string = ""
+
+
+def _is_no_weight(node: onnx_ir.Node) -> bool | None:
+    """Shapes are worked out at export; weights stay as the model names them, and ONNX Runtime folds them on loading."""
+    weights = any(value is not None and str(value.name).startswith("unet.") for value in node.inputs)
+    return False if weights else None  # None: the optimiser's own rules
 
 
 @contextmanager

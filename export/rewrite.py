@@ -1,4 +1,4 @@
-"""Changes to a finished graph. Each one keeps what the graph computes, up to the error that the certificate measures."""
+"""Changes to a finished graph. Each keeps what it computes, up to the error that the certificate measures."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""From a run to a plugin file: graph, weights, certificate and metadata in one ONNX file, written whole or not at all."""
+"""From a run to a plugin file: graph, weights, certificate and metadata, written whole or not at all."""
 
 import copy
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def write_whole(target: Path, content: bytes) -> None:
 
 
 def _with_weights(model: UNet, weights: dict[str, Any]) -> UNet:
-    """The model as the file stores it; weights that the exporter merged because they were equal keep their own value."""
+    """The model as the file stores it; weights that the exporter merged, being equal, keep their own value."""
     stored = copy.deepcopy(model)
     for name, parameter in stored.named_parameters():
         if name in weights:

@@ -20,6 +20,7 @@ from realtime.plugins.base import Samples
 MAX_CHANNELS = 8
 MIN_RATE, MAX_RATE = 1_000, 768_000
 BLOCK_FRAMES = 1 << 15
+TAIL_FRAMES = 1 << 13
 NO_LENGTH = 0x7FFFF000  # at and above this a header does not claim a length: it was written to a pipe
 TEMPORARY_SUFFIX = ".part"
 
@@ -185,12 +186,7 @@ class AudioWriter:
         """
         try:
             self._file.close()
-            with soundfile.SoundFile(self._temporary) as written:
-                frames = written.frames
-            if frames != self._frames:
-                raise AudioFileError(
-                    f"{self._target}: only {frames} of {self._frames} samples were written: disk full?"
-                )
+            self._check_whole()
             with self._temporary.open("rb+") as whole:
                 os.fsync(whole.fileno())
             if self._target.exists() and not overwrite:
@@ -198,6 +194,15 @@ class AudioWriter:
             self._temporary.replace(self._target)
         except (OSError, soundfile.LibsndfileError) as error:
             raise AudioFileError(self._cannot(error)) from error
+
+    def _check_whole(self) -> None:
+        """Read the end back: libsndfile does not always tell when the last bytes found no room."""
+        with soundfile.SoundFile(self._temporary) as written:
+            start = max(0, min(self._frames, written.frames) - TAIL_FRAMES)
+            written.seek(start)
+            found = start + len(written.read(TAIL_FRAMES + 1, dtype="float32"))
+        if found != self._frames:
+            raise AudioFileError(f"{self._target}: {found} of {self._frames} samples can be read back (disk full?)")
 
     def _cannot(self, error: Exception) -> str:
         if isinstance(error, OSError):

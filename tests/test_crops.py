@@ -82,6 +82,12 @@ def test_long_pairs_are_drawn_as_often_as_they_are_long_and_starts_are_even(pair
     assert {start for chosen, start in places if chosen == pairs[1]} == {0}  # exactly as long as the crop
 
 
+def test_two_pairs_of_one_sample_are_drawn_alike(tmp_path):
+    tiny = [Pair(tmp_path / name, 1, "vocoder", 12.0, name) for name in ("a", "b")]
+    drawn = [pair.source for pair, _ in Crops(tiny, 10, 2000, seed=0).places(0)]
+    assert drawn.count("a") == pytest.approx(1000, abs=100)
+
+
 def test_the_last_sample_can_be_drawn(pairs):
     crops = Crops(pairs[2:3], 64, 16, seed=0)
     assert {start for step in range(10) for _, start in crops.places(step)} == {0, 1}

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import deshift
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -76,6 +78,13 @@ def test_the_commands_of_the_readme_run(lines: list[str], folder: Path) -> None:
         run(["-m", *words], folder)
         if "-o" in words:
             assert (folder / words[words.index("-o") + 1]).exists(), line
+
+
+@pytest.mark.parametrize("verb", deshift.VERBS)
+def test_every_verb_explains_itself(verb: str, folder: Path) -> None:
+    shown = run(["-m", "deshift", verb, "--help"], folder)
+    assert shown.startswith(f"Usage: deshift {verb} ")
+    assert len(shown.split("Options:")[0].splitlines()) > 2, "usage alone, without a sentence"
 
 
 def test_the_first_screen_shows_the_two_commands_that_do_everything() -> None:

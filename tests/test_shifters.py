@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import python_stretch
 import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +66,14 @@ def test_time_does_not_run_away_over_a_whole_segment(shifter, semitones):
 def test_a_click_stays_on_its_sample_when_nothing_is_shifted(shifter):
     shifted = shift(click(10_000, 24_000)[None], SAMPLE_RATE, 0.0, shifter)
     assert abs(int(np.argmax(np.abs(shifted))) - 10_000) <= 1
+
+
+def test_signalsmith_is_the_librarys_default_preset_on_the_whole_sound_as_in_the_log():
+    audio = voice(30_000)[None]
+    stretch = python_stretch.Signalsmith.Stretch(0)
+    stretch.preset(1, 48_000)
+    stretch.setTransposeSemitones(12)
+    np.testing.assert_array_equal(shift(audio, SAMPLE_RATE, 12, "signalsmith"), stretch.process(audio))
 
 
 @pytest.mark.parametrize("frames", [0, 1, 65, 511, 513, 8193])

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with the weights, the optimisers' state and, as JSON in its header, everything else.
+"""Checkpoints: one safetensors file with weights and optimiser state and, as JSON in its header, everything else.
 
 One file, so that a save is atomic. Nothing is pickled.
 """
@@ -38,7 +38,10 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write beside the target, then rename: a crash leaves the old file or the new one, never half of one."""
+    """Write beside the target, then rename: a crash leaves the old file or the new one, never half of one.
+
+    Raises: CheckpointError or OSError if it cannot be written, as on a full disk.
+    """
     tensors = {
         f"{part}:{name}": tensor.detach().cpu().contiguous()
         for part, group in (
@@ -55,6 +58,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except safetensors.SafetensorError as error:  # its writer does not raise OSError
+        raise CheckpointError(f"{path} cannot be written ({error}): make room for it, then go on") from error
     finally:
         partial.unlink(missing_ok=True)
 

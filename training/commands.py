@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realtime.quality.shifters import SHIFTER_NAMES
-from training.checkpoint import CheckpointError, of_run
+from training.checkpoint import CheckpointError
 from training.crops import Crops
 from training.geometry import SAMPLE_RATE, Geometry, geometry, macs_per_second, parameter_count
 from training.loop import LAST, Trainer, leave
@@ -150,9 +150,7 @@ def train(recipe: str, out: Path, device: str, threads: int | None, time_limit: 
         raise click.ClickException(str(error)) from error
     if machine.leads:
         state = "finished" if done else f"stopped at step {trainer.step}; go on with the same command and --resume"
-        click.echo(
-            f"{state}: {out} ({hours_and_minutes(trainer.seconds)} of training). Next: deshift export {of_run(out).parent}"
-        )
+        click.echo(f"{state}: {out} ({hours_and_minutes(trainer.seconds)} of training)")
 
 
 def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]) -> Trainer:
@@ -160,7 +158,7 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
 
     Raises: TrainingError, PairsError, CheckpointError, ValueError: what cannot be, in one line.
     """
-    settings = _settings(recipe, machine, options)
+    settings = settings_for(recipe, machine, options)
     if (out / LAST).exists() and not options["resume"]:
         raise TrainingError(f"{out} holds a run already: give --resume to go on with it, or another --out")
     if options["resume"] and not (out / LAST).exists():
@@ -172,14 +170,7 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
     training, validation = pairs_for(options, pair_settings, quiet=not machine.leads)
     if machine.leads:
         machine.wait_for_all()
-    facts = DataFacts(
-        folders=tuple(folder.name for folder in options["folders"]),
-        licences=options["data_licence"],
-        pairs=pair_settings,
-        hours=training.hours,
-        validation_hours=validation.hours,
-        source_hashes=training.source_hashes,
-    )
+    facts = facts_of(options, pair_settings, training, validation)
     crops = Crops(training.pairs, settings.crop, settings.batch, settings.seed)
     trainer = Trainer(recipe, settings, facts, crops, fixed_clips(validation.pairs, settings), out, machine)
     if options["resume"]:
@@ -189,7 +180,22 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
     return trainer
 
 
-def _settings(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> TrainSettings:
+def facts_of(
+    options: dict[str, Any], pair_settings: PairSettings, training: PairIndex, validation: PairIndex
+) -> DataFacts:
+    """What the checkpoints say about the data."""
+    return DataFacts(
+        folders=tuple(folder.name for folder in options["folders"]),
+        licences=options["data_licence"],
+        pairs=pair_settings,
+        hours=training.hours,
+        validation_hours=validation.hours,
+        source_hashes=training.source_hashes,
+    )
+
+
+def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> TrainSettings:
+    """The options as settings. Raises: TrainingError for a crop that does not suit the recipe; ValueError."""
     compiled = options["compiled"]
     if compiled is None:  # run 1's compiled validation crashed in the log, and the spectrogram model stays uncompiled
         compiled = machine.device.type == "cuda" and recipe.kind == "waveform"
@@ -220,7 +226,7 @@ def _settings(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> Trai
                 "validation_clips",
                 "validation_crop",
             )
-        },  # fmt: skip
+        },
     )
 
 

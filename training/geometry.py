@@ -17,9 +17,9 @@ SAMPLE_RATE = 48_000
 class Geometry:
     """All in samples at 48 kHz.
 
-    `past` and `lookahead` are how far before and beyond its own position an output sample can see, each in the worst case
-    over the positions in a frame; the algorithmic `latency` is what a stream of `total_stride`-sample hops has to wait: from the first sample of a
-    hop to the last sample that any output of that hop needs.
+    `past` and `lookahead` are how far before and beyond its own position an output sample can see, each in the worst
+    case over the positions in a frame; the algorithmic `latency` is what a stream of `total_stride`-sample hops waits:
+    from the first sample of a hop to the last sample that any output of that hop needs.
     """
 
     total_stride: int

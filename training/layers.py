@@ -1,7 +1,7 @@
 """Layers that run as a stream: ``step(x, past) -> (y, present)``; ``forward(x)`` is `step` from silence.
 
-A *causal* layer never looks beyond the frame that it is given. A *centred* one, as in the research log, looks `lookahead`
-frames ahead: it can run over a whole recording, whose end is followed by silence, but not as a stream.
+A *causal* layer never looks beyond the frame that it is given. A *centred* one, as in the research log, looks
+`lookahead` frames ahead: it can run over a whole recording, whose end is followed by silence, but not as a stream.
 """
 
 from collections.abc import Iterable
@@ -39,10 +39,11 @@ class Conv1d(nn.Conv1d):
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):
-    """Raises the frame rate by `factor`: ``(B, C, N)`` -> ``(B, D, N * factor)``; its past is ``(B, C, 1)``.
+    """Raises the frame rate by `factor`: ``(B, C, N)`` -> ``(B, D, N * factor)``; its past is ``(B, factor * D, 1)``.
 
-    The kernel covers two input frames, so an output frame is made of the present input frame and the one before; centred,
-    of the halves of three.
+    The kernel covers two frames: each input frame writes into its own output frame and into the next one; the past is
+    what the last input frame has left for the next. Worked out as one product per frame, which a stream of few frames
+    does in less time than a transposed convolution, and with nothing computed twice.
     """
 
     def __init__(self, channels: int, channels_out: int, factor: int, causal: bool) -> None:
@@ -51,13 +52,20 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         self.crop = 0 if causal else factor // 2
 
     def silence(self, batch: int) -> Tensor:
-        return self.weight.new_zeros(batch, self.in_channels, 1)
+        return self.weight.new_zeros(batch, self.stride[0] * self.out_channels, 1)
 
     def step(self, x: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        factor, frames = self.stride[0], x.shape[-1] - self.lookahead
-        x = torch.cat([past.to(x.dtype), x], dim=-1)
-        y = super().forward(x)[..., factor + self.crop : factor + self.crop + frames * factor]
-        return y, x[..., x.shape[-1] - 1 :]
+        factor, frames = self.stride[0], x.shape[-1]
+        assert self.bias is not None
+        by_phase = self.weight.permute(2, 1, 0).reshape(2 * factor * self.out_channels, self.in_channels, 1)
+        bias = torch.cat([self.bias.repeat(factor), torch.zeros_like(self.bias).repeat(factor)])
+        own, left = F.conv1d(x, by_phase, bias).chunk(2, dim=1)
+        before = past.to(left.dtype)
+        if frames > 1:
+            before = torch.cat([before, left[..., : frames - 1]], dim=-1)
+        y = unfold(own + before, factor)
+        kept = (frames - self.lookahead) * factor
+        return y[..., self.crop : self.crop + kept] if self.lookahead else y, left[..., frames - 1 :]
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         del output_size  # nn.ConvTranspose1d's argument; here the size always follows from the frames

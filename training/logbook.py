@@ -1,7 +1,6 @@
-"""Where a run writes what happened: metrics.jsonl for programs, TensorBoard for people, one line at a time for terminals."""
+"""Where a run writes what happened: metrics.jsonl for programs, TensorBoard for people."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,19 @@ Audio = NDArray[np.float32]
 
 
 class Logbook:
-    """Appends to ``folder/metrics.jsonl`` and ``folder/tensorboard``; lines after `step` are cut off, so that a resumed run
-    does not tell the same step twice."""
+    """Appends to ``folder/metrics.jsonl`` and ``folder/tensorboard``; lines after `step` are cut off, so that a
+    resumed run does not tell the same step twice."""
 
     def __init__(self, folder: Path, step: int, sample_rate: int) -> None:
         self._path = folder / "metrics.jsonl"
         self._sample_rate = sample_rate
         if self._path.exists():
-            kept = [line for line in self._path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            written = self._path.read_text().splitlines(keepends=True)
+            whole = [line for line in written if line.endswith("\n")]  # a kill may have cut the last one short
+            kept = [line for line in whole if step and json.loads(line)["step"] <= step]
             partial = self._path.with_name("metrics.jsonl.part")
-            partial.write_text("".join(line + "\n" for line in kept))
-            os.replace(partial, self._path)
+            partial.write_text("".join(kept))
+            partial.replace(self._path)
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
 
     def write(self, step: int, kind: str, figures: Mapping[str, Any]) -> None:

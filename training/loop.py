@@ -48,7 +48,7 @@ class Progress:
 
 
 class Trainer:
-    """One run in one folder: ``last.safetensors`` to go on from, ``best.safetensors`` (lowest validation MR-STFT) to use.
+    """One run in one folder: ``last.safetensors`` to go on from, ``best.safetensors`` (lowest MR-STFT) to use.
 
     Args:
         crops: batches by step; clips: what is validated on; facts: of the data, kept in every checkpoint.
@@ -94,8 +94,8 @@ class Trainer:
             changed = [key for key in ours if theirs.get(key) != ours[key]]
             if changed:
                 raise TrainingError(
-                    f"{self.folder} was trained with another {name} ({', '.join(changed)} differ): give the same again, "
-                    f"or start a new run with --init {self.folder}"
+                    f"{self.folder} was trained with another {name} ({', '.join(changed)} differ): give the same "
+                    f"again, or start a new run with --init {self.folder}"
                 )
         self.model.load_state_dict(saved.weights)
         self.optimizers.load_state(saved.optimizer)
@@ -123,10 +123,11 @@ class Trainer:
                     self.step += 1
                     self.seconds += time.monotonic() - begun
                     over = time_limit is not None and time.monotonic() - started > time_limit
-                    scores = self._after_step(logbook, figures, stop=over)
+                    last = self.machine.any(self._stop or over) or self.step == self.settings.steps
+                    scores = self._after_step(logbook, figures, last)
                     seconds = time.monotonic() - begun
                     report(Progress(self.step, self.settings.steps, figures["loss"], seconds, scores, floor))
-                    if self._stop or self.step == self.settings.steps:
+                    if last:  # not self._stop: a signal that came after the save waits for the next step
                         break
         finally:
             if logbook:
@@ -144,14 +145,18 @@ class Trainer:
         values = {name: float(self.machine.mean(value.detach())) for name, value in figures.items()}
         for name in ("loss", "gradient_norm"):
             if not abs(values[name]) < float("inf"):
-                raise TrainingError(
-                    f"step {self.step + 1}: the {name.replace('_', ' ')} is {values[name]}; the last good checkpoint in "
-                    f"{self.folder} stays as it is. Lower the learning rates or the clip, then start with --init"
-                )
+                told = f"step {self.step + 1}: the {name.replace('_', ' ')} is {values[name]}"
+                raise TrainingError(f"{told}; {self._advice()}")
         self.optimizers.step(rate)
         if self.average:
             self._update_average()
         return {**values, "rate_factor": rate}
+
+    def _advice(self) -> str:
+        """What to do when a run has broken down."""
+        kept = f"the last good checkpoint in {self.folder} stays as it is" if (self.folder / LAST).exists() else ""
+        start = f"start anew with --init {self.folder}" if kept else "start anew"
+        return f"{kept or 'nothing was saved yet'}. Lower the learning rates or the clip and {start}"
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -160,10 +165,8 @@ class Trainer:
         for name, value in self.model.state_dict().items():
             self.average[name].lerp_(value, 1 - keep)
 
-    def _after_step(self, logbook: Logbook | None, figures: dict[str, float], stop: bool) -> Scores | None:
+    def _after_step(self, logbook: Logbook | None, figures: dict[str, float], last: bool) -> Scores | None:
         """Log, validate and save as this step asks for. Every process comes here; only the leading one writes."""
-        self._stop = self.machine.any(self._stop or stop)
-        last = self._stop or self.step == self.settings.steps
         validating = last or self.step % self.settings.validate_every == 0
         scores = None
         if logbook:
@@ -183,6 +186,8 @@ class Trainer:
         estimates = [restore(self.model, self._fit(clip.shifted), self.machine.device) for clip in self.clips]
         if kept:
             self.model.load_state_dict(kept)
+        if not all(np.isfinite(estimate).all() for estimate in estimates):
+            raise TrainingError(f"step {self.step}: the output of the model is no longer a number; {self._advice()}")
         clips = [Clip(clip.name, self._fit(clip.shifted), self._fit(clip.original)) for clip in self.clips]
         scores = score(estimates, clips, self.facts.pairs.sample_rate)
         logbook.write(self.step, "validation", asdict(scores))
@@ -246,7 +251,7 @@ class Trainer:
         with ThreadPoolExecutor(self.settings.readers) as readers:
             step = self.step
             try:
-                while True:
+                while self.step < self.settings.steps:
                     while len(waiting) <= self.settings.readers:
                         waiting.append(readers.submit(self.crops.batch, step, self.machine.rank, self.machine.world))
                         step += 1

@@ -27,7 +27,7 @@ def orthogonalize(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised. A convolution's weight counts as the matrix ``(first dimension, all others)``."""
+    """Nesterov momentum, orthogonalised. A convolution counts as the matrix ``(first dimension, all others)``."""
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})

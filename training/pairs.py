@@ -190,7 +190,7 @@ def _prepare_worker() -> None:
 
 
 def _leave_with_parent() -> None:
-    """A pool's processes wait for work for ever when the parent is killed; every file they leave is whole or partial."""
+    """End when the parent is killed: a pool's processes would wait for its next task for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

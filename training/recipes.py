@@ -1,6 +1,6 @@
 """Every system of the research log as data, and the small recipes that grew from it.
 
-`output0` … `output21` are the log's 22 runs. Where the log is silent, the values were fixed by its printed parameter counts;
+`output0` … `output21` are the log's 22 runs. Where the log is silent, its printed parameter counts fixed the values;
 `tests/test_recipes.py` holds each of those counts.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 class Recipe:
     """One architecture, complete: two equal recipes build the same layers.
 
-    ``channels`` has one entry more than ``blocks`` and ``factors``: the width before each downsampling, then the middle's.
+    ``channels`` has one entry more than ``blocks`` and ``factors``: the width of each level, then the middle's.
     Block j of every level looks through ``kernels[j]``; a single kernel serves all blocks.
     """
 

@@ -15,8 +15,8 @@ class TrainingError(RuntimeError):
 class TrainSettings:
     """One training run; `crop` and `validation_crop` in samples, `time_limit` and `log_every` in seconds.
 
-    `rate_decay` lowers both learning rates linearly to zero at the last step; `ema` is the share of the running average of
-    the weights that each step keeps (0: no average); `clip` limits the norm of the whole gradient.
+    `rate_decay` lowers both learning rates linearly to zero at the last step; `ema` is the share of the running average
+    of the weights that each step keeps (0: no average); `clip` limits the norm of the whole gradient.
     """
 
     steps: int = 10_000
@@ -60,8 +60,8 @@ class TrainSettings:
 class DataFacts:
     """What a run was trained on; goes into every checkpoint and, through export, into the plugin file.
 
-    `hours` counts each recording once; `source_hashes` are SHA-256 heads of the recordings' content, so that a judge can
-    refuse a clip that the model has seen.
+    `hours` counts each recording once; `source_hashes` are SHA-256 heads of the recordings' content, so that a
+    judge can refuse a clip that the model has seen.
     """
 
     folders: tuple[str, ...]

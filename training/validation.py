@@ -10,7 +10,7 @@ from torch import nn
 
 from realtime.quality.metrics import mel_distance, mr_stft, si_sdr
 from training.pairs import Pair, centre_crops
-from training.settings import TrainSettings
+from training.settings import TrainingError, TrainSettings
 
 Audio = NDArray[np.float32]
 
@@ -34,12 +34,19 @@ class Scores:
 
 
 def fixed_clips(pairs: Sequence[Pair], settings: TrainSettings) -> tuple[Clip, ...]:
+    """The clips of every validation; the silent ones are left out, since no figure says anything about silence.
+
+    Raises: TrainingError if all of them are silent.
+    """
     crops = centre_crops(pairs, settings.validation_crop, settings.validation_clips)
-    return tuple(
+    clips = tuple(
         Clip(f"{pair.source} {pair.shifter} {pair.semitones:+g}", shifted, original)
         for pair, shifted, original in crops
-        if np.abs(original).max() > 1e-3  # no figure says anything about silence
+        if np.abs(original).max() > 1e-3
     )
+    if not clips:
+        raise TrainingError("the middle of every validation recording is silent: give other ones with --validation")
+    return clips
 
 
 def score(estimates: Iterable[Audio], clips: Sequence[Clip], sample_rate: int) -> Scores:
