@@ -2,8 +2,8 @@
 
     python benchmarks/model_card.py FOLDER [--model NAME|PATH] [--semitones 12]
 
-Every recording of FOLDER (its sub-folders are the kinds: speech, singing, …) is band-limited and shifted by each shifter,
-then restored by each way. Shifters that the model was trained with are its *matched* damage, the others *unseen*.
+Every recording of FOLDER (its sub-folders are the kinds: speech, singing, …) is band-limited, shifted by each shifter
+and restored by each way. Shifters that the model was trained with are its *matched* damage, the others *unseen*.
 Prints markdown; mean over the recordings; lower is better except for SI-SDR.
 """
 

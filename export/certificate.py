@@ -15,6 +15,7 @@ from training.unet import UNet
 Audio = NDArray[np.float32]
 
 LARGEST_DIFFERENCE = 1e-4
+LARGEST_ROUNDING = 1e-2  # a sound model loses far less to float16; more means that the file holds other weights
 LEAST_BLOCKS = 64
 
 
@@ -43,7 +44,7 @@ class Certificate:
 def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, hop: int, rate: int) -> Certificate:
     """Measure a stream file. Args: stored, exact: the model with the file's weights and with its own; audio: ``(N,)``.
 
-    Raises: ExportError beyond `LARGEST_DIFFERENCE`, or if the output changes before the input does.
+    Raises: ExportError beyond `LARGEST_DIFFERENCE` or `LARGEST_ROUNDING`, or if the output runs ahead of the input.
     """
     blocks = len(audio) // hop
     if blocks < LEAST_BLOCKS:
@@ -71,7 +72,7 @@ def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, 
 def certify_whole(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, rate: int) -> Certificate:
     """Measure an offline file: there is no stream, so its figure is that of the file over the whole.
 
-    Raises: ExportError beyond `LARGEST_DIFFERENCE`.
+    Raises: ExportError beyond `LARGEST_DIFFERENCE` or `LARGEST_ROUNDING`.
     """
     stride = stored.total_stride
     audio = audio[: len(audio) // stride * stride]
@@ -106,10 +107,16 @@ def causality_samples(model: UNet, audio: Audio, hop: int) -> int:
 
 def _checked(**figures: Any) -> Certificate:
     certificate = Certificate(**figures, onnxruntime=onnxruntime.__version__, torch=torch.__version__)
-    for name in ("stream_vs_offline", "torch_vs_onnx"):
+    limits = {
+        "stream_vs_offline": LARGEST_DIFFERENCE,
+        "torch_vs_onnx": LARGEST_DIFFERENCE,
+        "weight_rounding": LARGEST_ROUNDING,
+    }
+    for name, limit in limits.items():
         value = getattr(certificate, name)
-        if not value <= LARGEST_DIFFERENCE:  # also catches NaN
-            raise ExportError(f"{name} is {value:.1e}, the limit is {LARGEST_DIFFERENCE:.0e}: the file was not written")
+        if not value <= limit:  # also catches NaN
+            advice = "; try --fp32" if name == "weight_rounding" else ""
+            raise ExportError(f"{name} is {value:.1e}, the limit is {limit:.0e}: the file was not written{advice}")
     return certificate
 
 

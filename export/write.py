@@ -45,16 +45,18 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
     """
     if target.suffix.lower() != ".onnx":
         raise ExportError(f"{target} does not end in .onnx: a plugin file does")
+    if not target.parent.is_dir():
+        raise ExportError(f"there is no folder {target.parent}: make it, or give -o another place")
     source = checkpoint.of_run(run)
     saved = checkpoint.load(source)
     recipe = Recipe.from_json(saved.facts["recipe"])
     trained = build(recipe)
     checkpoint.put_weights(trained, saved.best_weights(), source)
+    rate = saved.facts["data"]["pairs"]["sample_rate"]
+    probe = read_probe(audio or source.parent / PROBE, rate)
     exact = plain_copy(trained)
     graph = whole_graph(exact) if settings.offline else stream_graph(exact, settings.hop_samples)
     model = store_weights_as_half(graph.model) if settings.half else graph.model
-    rate = saved.facts["data"]["pairs"]["sample_rate"]
-    probe = read_probe(audio or source.parent / PROBE, rate)
     stored = _with_weights(exact, stored_weights(model))
     if settings.offline:
         certificate = certify_whole(model.SerializeToString(), stored, exact, probe, rate)

@@ -138,8 +138,8 @@ def loud_run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         model = build(recipe)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
-                if name.endswith("scale"):
-                    parameter.uniform_(-1, 1)
+                if name.endswith(("scale", "alpha")) or ".norm." in name:
+                    parameter.uniform_(0.1, 1)
                 if name.startswith("conv_out"):
                     parameter.mul_(gain)
         path = folder / f"{recipe.name}-{gain:g}.safetensors"

@@ -244,7 +244,7 @@ def begun(out: Path) -> bool:
 
 
 def test_a_comparison_stopped_by_ctrl_c_goes_on_where_it_stopped(words, tmp_path, harmless_signals):
-    steps, out = 150, tmp_path / "out"
+    steps, out = 60, tmp_path / "out"
     command = words("tiny", out=out, steps=steps, more=["--validate-every", str(steps)])
 
     def interrupt() -> None:
@@ -267,7 +267,7 @@ def test_a_comparison_stopped_by_ctrl_c_goes_on_where_it_stopped(words, tmp_path
 
 
 def test_a_run_whose_parent_is_killed_saves_and_stops(words, tmp_path):
-    steps, out = 100_000, tmp_path / "out"
+    steps, out = 2000, tmp_path / "out"
     command = words("tiny", out=out, steps=steps)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen([sys.executable, "-m", "deshift", *command], cwd=ROOT, env=environment)

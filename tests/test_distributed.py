@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from training import checkpoint
+from training.models import build
+from training.recipes import find
 
 ROOT = Path(__file__).parents[1]
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "deshift")
@@ -24,6 +26,7 @@ def train_lines(run: Path) -> list[dict]:
 
 def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_words, tmp_path):
     settings = ("--steps", 3, "--batch", 4, "--validate-every", 3, "--ema", 0.5, "--precision", "fp32")
+    settings += ("--muon-rate", 1e-4, "--adamw-rate", 1e-5)  # Muon's bfloat16 makes much of the order of a sum
     train(tmp_path / "one", *settings)
     command = [*TORCHRUN, *train_words(tmp_path / "two", *settings)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
@@ -35,8 +38,11 @@ def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_wor
     for name in ("loss", "mel", "l1"):
         assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=1e-5)
     left, right = (checkpoint.load(tmp_path / run / "last.safetensors") for run in ("one", "two"))
-    for name, value in left.weights.items():
-        torch.testing.assert_close(right.weights[name], value, rtol=1e-3, atol=1e-4)
+    torch.manual_seed(0)
+    for name, start in build(find("tiny")).state_dict().items():  # the same way from the same start
+        one_way, other_way = (run.weights[name] - start for run in (left, right))
+        assert one_way.norm() > 0
+        assert (one_way - other_way).norm() < 0.02 * one_way.norm(), name
     assert left.facts["validation"]["mr_stft"] == pytest.approx(right.facts["validation"]["mr_stft"], rel=1e-3)
 
 

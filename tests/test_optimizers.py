@@ -46,6 +46,14 @@ def test_orthogonalizing_keeps_the_directions_of_the_decomposition(shape):
     assert cosine > 0.98
 
 
+def test_weak_directions_are_lifted_as_far_as_strong_ones():
+    left, _, right = torch.linalg.svd(random(48, 48))
+    strengths = torch.logspace(0, -2.2, 48)
+    values = torch.linalg.svdvals(orthogonalize(left @ torch.diag(strengths) @ right))
+    assert values.min() > 0.6
+    assert values.max() < 1.25
+
+
 def test_a_zero_gradient_moves_nothing():
     assert torch.equal(orthogonalize(torch.zeros(4, 6)), torch.zeros(4, 6))
 

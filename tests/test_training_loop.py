@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 import warnings
 from pathlib import Path
 
@@ -97,6 +98,25 @@ def test_a_signal_between_two_steps_loses_no_step(make_trainer, tmp_path, number
     assert 3 <= trainer.step <= 4
     assert checkpoint.load(tmp_path / LAST).facts["step"] == trainer.step
     assert lines(tmp_path, "train")[-1]["step"] == trainer.step
+
+
+def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_second_one_ends_the_run_now(make_trainer, tmp_path):
+    def report(progress) -> None:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    trainer = make_trainer(tmp_path, steps=50)
+    assert not trainer.run(report)
+    assert checkpoint.load(tmp_path / LAST).facts["step"] == trainer.step == 2
+
+    def report_slowly(progress) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.1)
+
+    trainer = make_trainer(tmp_path, steps=50)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(report_slowly)
+    assert trainer.step == 2
 
 
 def test_resuming_a_finished_run_changes_nothing(make_trainer, tmp_path):

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from realtime.quality.metrics import MEL_WINDOWS
 from realtime.quality.shifters import SHIFTER_NAMES
 from training.checkpoint import CheckpointError
 from training.crops import Crops
@@ -22,6 +23,7 @@ from training.pairs import PairIndex, PairsError, PairSettings, make_pairs, spli
 from training.recipes import RECIPES, Recipe, find
 from training.reporting import ProgressLine, hours_and_minutes
 from training.settings import DataFacts, TrainingError, TrainSettings
+from training.spectrogram_unet import HOP as SPECTROGRAM_HOP
 from training.validation import fixed_clips
 
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "deshift" / "pairs"
@@ -159,6 +161,8 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
     Raises: TrainingError, PairsError, CheckpointError, ValueError: what cannot be, in one line.
     """
     settings = settings_for(recipe, machine, options)
+    if options["resume"] and options["init"]:
+        raise TrainingError("--resume goes on with a run's own weights, --init starts from others: give one of them")
     if (out / LAST).exists() and not options["resume"]:
         raise TrainingError(f"{out} holds a run already: give --resume to go on with it, or another --out")
     if options["resume"] and not (out / LAST).exists():
@@ -206,6 +210,9 @@ def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> T
                 raise TrainingError(
                     f"--{name.replace('_', '-')} {options[name]} is no multiple of {recipe.name}'s {stride}"
                 )
+    shortest = MEL_WINDOWS[-1] // 2 + (SPECTROGRAM_HOP if recipe.kind == "spectrogram" else 0)
+    if options["crop"] <= shortest:
+        raise TrainingError(f"--crop {options['crop']} is too short for the loss: give more than {shortest} samples")
     return TrainSettings(
         steps=options["steps"] or recipe.steps,
         muon_lr=options["muon_rate"],

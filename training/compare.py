@@ -20,15 +20,14 @@ import torch
 from training.checkpoint import CheckpointError, as_json
 from training.compare_files import Record, Run, read_run, write_sound
 from training.crops import Crops, Pair
-from training.logbook import Logbook
-from training.loop import LAST, Trainer
+from training.loop import LAST, Progress, Trainer
 from training.machine import Machine
 from training.pairs import PairsError
 from training.recipes import Recipe
 from training.reporting import ProgressLine
 from training.settings import DataFacts, TrainingError, TrainSettings
 from training.spectrogram_unet import HOP as SPECTROGRAM_HOP
-from training.validation import Audio, Scores, fixed_clips, restore
+from training.validation import Audio, fixed_clips, restore
 
 LISTENED_CLIPS = 4
 _LOOK_EVERY_SECONDS = 0.2
@@ -190,15 +189,6 @@ def _counting_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-class _StoppableTrainer(Trainer):
-    """Stops, as after a signal, when another thread says so: the step in hand is finished, judged and saved."""
-
-    stop: threading.Event
-
-    def _after_step(self, logbook: Logbook | None, figures: dict[str, float], stop: bool) -> Scores | None:
-        return super()._after_step(logbook, figures, stop or self.stop.is_set())
-
-
 def run_task(task: Task, link: "Connection[Any, Any]") -> None:
     """The whole life of a run's own process; tells through the link how it ended."""
     stop = threading.Event()
@@ -224,14 +214,13 @@ def _train(task: Task, stop: threading.Event) -> tuple[State, str]:
     machine = Machine.join(task.device, task.threads)
     clips = fixed_clips(task.validation, settings)
     crops = Crops(task.training, settings.crop, settings.batch, settings.seed)
-    trainer = _StoppableTrainer(task.recipe, settings, task.facts, crops, clips, task.run_folder, machine)
-    trainer.stop = stop
+    trainer = Trainer(task.recipe, settings, task.facts, crops, clips, task.run_folder, machine)
     if (task.run_folder / LAST).exists():
         trainer.resume()
     record = Record.read(task.run_folder) or Record(task.asked())
     try:
         if trainer.step < settings.steps:
-            _run(trainer)
+            _run(trainer, stop)
     finally:
         record = _spent(record, trainer)
         record.write(task.run_folder)
@@ -254,12 +243,21 @@ def _spent(record: Record, trainer: Trainer) -> Record:
     return replace(record, seconds=trainer.seconds, peak_memory_bytes=max(peaks, default=None), device=device.type)
 
 
-def _run(trainer: Trainer) -> None:
-    """Train to the end, or until stopped; a second Ctrl-C ends it at once, without a save."""
+def _run(trainer: Trainer, stop: threading.Event) -> None:
+    """Train to the end, or until `stop`, which another thread sets; the trainer knows signals alone."""
     line = ProgressLine(quiet=False)
+
+    def report(progress: Progress) -> None:
+        line.show(progress)
+        if stop.is_set():
+            stop.clear()
+            signal.raise_signal(signal.SIGINT)
+
     try:
+        # The terminal's Ctrl-C reaches this process too. With the parent's word, which comes after the step is saved,
+        # it counts as a second one, and that is an interrupt.
         with suppress(KeyboardInterrupt):
-            trainer.run(line.show)
+            trainer.run(report)
     finally:
         line.close()
 

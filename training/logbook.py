@@ -65,8 +65,8 @@ def spectrograms(sounds: Mapping[str, Audio], sample_rate: int) -> Figure:
             origin="lower",
             aspect="auto",
             cmap="cividis",
-            vmin=-100,
-            vmax=0,
+            vmin=-90,
+            vmax=-20,
             extent=(0, audio.shape[1] / sample_rate, 0, sample_rate / 2000),
         )
         axis.set_ylabel(f"{title}\nkHz")

@@ -33,6 +33,7 @@ from training.validation import Clip, Scores, restore, score
 LAST, BEST = "last.safetensors", "best.safetensors"
 PROBE, PROBE_CLIPS = "probe.flac", 4  # real shifted sound, for the certificate of an exported file
 LISTENED_CLIPS = 3
+SAME_SIGNAL_SECONDS = 1.0  # under torchrun one Ctrl-C comes twice: from the terminal, and passed on by the launcher
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,8 @@ class Trainer:
                 floor = self._floor(logbook)
                 trained = self._trained_model()
                 for shifted, original in self._batches():
+                    if self.step >= self.settings.steps:  # a finished run, resumed
+                        break
                     begun = time.monotonic()
                     figures = self._learn(trained, shifted, original)
                     self.step += 1
@@ -263,13 +266,15 @@ class Trainer:
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step in hand, which is saved; a second one ends it at once."""
+        """Ctrl-C and SIGTERM end the run after the step in hand, which is saved; a later second one ends it at once."""
+        first = float("inf")
 
         def ask(number: int, frame: FrameType | None) -> None:
-            del frame
-            if self._stop:
-                signal.default_int_handler(number, None)
-            self._stop = True
+            nonlocal first
+            now = time.monotonic()
+            if now - first > SAME_SIGNAL_SECONDS:
+                signal.default_int_handler(number, frame)
+            self._stop, first = True, min(first, now)
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
