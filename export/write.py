@@ -12,7 +12,7 @@ import torch
 
 from export.certificate import Audio, Certificate, certify_stream, certify_whole
 from export.graph import ExportError, plain_copy, stream_graph, whole_graph
-from export.rewrite import store_weights_as_half, stored_weights
+from export.rewrite import fold_layer_scale, store_weights_as_half, stored_weights
 from realtime.contract import Facts, weights_sha256
 from training import checkpoint
 from training.geometry import geometry, parameter_count
@@ -56,7 +56,8 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
     probe = read_probe(audio or source.parent / PROBE, rate)
     exact = plain_copy(trained)
     graph = whole_graph(exact) if settings.offline else stream_graph(exact, settings.hop_samples)
-    model = store_weights_as_half(graph.model) if settings.half else graph.model
+    folded = fold_layer_scale(graph.model)
+    model = store_weights_as_half(folded) if settings.half else folded
     stored = _with_weights(exact, stored_weights(model))
     if settings.offline:
         certificate = certify_whole(model.SerializeToString(), stored, exact, probe, rate)
@@ -67,6 +68,16 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
     model.producer_name = "deshift"
     write_whole(target, model.SerializeToString())
     return facts
+
+
+def _started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The runs whose weights came before, the latest first; of a plugin file only the name is known."""
+    runs = []
+    while origin:
+        known = {"steps": origin["step"], "hours_of_training": origin["seconds"] / 3600} if "step" in origin else {}
+        runs.append({"file": origin["file"], **known})
+        origin = origin.get("origin")
+    return runs
 
 
 def read_probe(path: Path, rate: int) -> Audio:
@@ -133,6 +144,7 @@ def _facts(
             "semitones": semitones,
             "steps": saved["step"],
             "hours_of_training": saved["seconds"] / 3600,
+            "started_from": _started_from(saved["origin"]),
             "settings": saved["settings"],
             "validation": saved["validation"],
             "source_hashes": data["source_hashes"],

@@ -137,6 +137,9 @@ def info(model_name: str, as_json: bool) -> None:
         click.echo("\n".join(_card(model.facts)))
 
 
+LONGEST_LIST = 12  # of a fact on the card: the hashes of a few hundred recordings would bury the rest
+
+
 def _card(facts: Facts) -> list[str]:
     def milliseconds(samples: int) -> str:
         return f"{samples} samples ({1000 * samples / facts.sample_rate:.2f} ms)"
@@ -166,6 +169,8 @@ def _rows(entries: dict[str, str]) -> list[str]:
 
 def _shown(value: object) -> str:
     """Text as it is where a terminal can show it, all else as JSON, which escapes what could rewrite the screen."""
+    if isinstance(value, list) and len(value) > LONGEST_LIST:
+        return f"{len(value)} entries (--json shows them)"
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 

@@ -16,10 +16,12 @@ import soundfile
 from tests.signals import SAMPLE_RATE, voice
 
 if TYPE_CHECKING:
+    import onnx
     from click.testing import Result
 
     from training.loop import Trainer
     from training.recipes import Recipe
+    from training.unet import UNet
 
 # Threads only wait for each other on tensors as small as these; torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -146,6 +148,24 @@ def loud_run(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
         saved = checkpoint.as_json({**facts, "recipe": recipe.to_json()})
         checkpoint.save(path, checkpoint.Checkpoint(model.state_dict(), {}, {}, saved))
         return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def graphs(loud_run: Callable[..., Path]) -> Callable[[Recipe, int], tuple[UNet, onnx.ModelProto]]:
+    """``graphs(recipe, hop_samples)``: a model whose weights all matter, and its streaming graph; each made once."""
+    from export.graph import stream_graph
+    from tests.exports import model_of
+
+    made: dict[tuple[str, int], tuple[UNet, onnx.ModelProto]] = {}
+
+    def make(recipe: Recipe, hop_samples: int) -> tuple[UNet, onnx.ModelProto]:
+        key = (recipe.name, hop_samples)
+        if key not in made:
+            model = model_of(loud_run(recipe), half=False)
+            made[key] = model, stream_graph(model, hop_samples).model
+        return made[key]
 
     return make
 

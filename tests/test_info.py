@@ -44,3 +44,11 @@ def test_models_lists_what_is_bundled_and_marks_the_default(tmp_path: Path, monk
     assert [line[:7] for line in command("models").output.splitlines()] == ["  big  ", "* small"]
     rows = json.loads(command("models", "--json").output)
     assert [(row["model"], row["default"]) for row in rows] == [("big", False), ("small", True)]
+
+
+def test_a_long_list_is_counted_on_the_card_and_whole_in_json(tmp_path: Path) -> None:
+    hashes = [f"{number:016x}" for number in range(546)]
+    path = files.gain_plugin(tmp_path / "many.onnx", training={"source_hashes": hashes})
+    card = command("info", path).output
+    assert "546 entries" in card and hashes[100] not in card
+    assert json.loads(command("info", path, "--json").output)["training"]["source_hashes"] == hashes

@@ -100,6 +100,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return load(of_run(path)).best_weights()
 
 
+def read_origin(path: Path) -> dict[str, Any]:
+    """What a run that starts from these weights remembers of them; `origin` in it is what they themselves came from."""
+    if path.suffix.lower() == ".onnx":
+        return {"file": path.name}
+    facts = load(of_run(path)).facts
+    kept = ("step", "seconds", "settings", "data", "origin")
+    return {"file": path.name, **{key: facts[key] for key in kept if key in facts}}
+
+
 def _weights_of_plugin_file(path: Path) -> dict[str, Tensor]:
     import onnx  # only here: a training run from scratch needs none of it
     from google.protobuf.message import DecodeError

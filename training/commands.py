@@ -168,12 +168,12 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
     if options["resume"] and not (out / LAST).exists():
         raise TrainingError(f"{out} holds no run to resume: leave out --resume to start one")
     pair_settings = PairSettings(shifters=tuple(options["shifters"]), seed=options["seed"], **options["semitones"])
-    out.mkdir(parents=True, exist_ok=True)
     if not machine.leads:
         machine.wait_for_all()
     training, validation = pairs_for(options, pair_settings, quiet=not machine.leads)
     if machine.leads:
         machine.wait_for_all()
+    out.mkdir(parents=True, exist_ok=True)
     facts = facts_of(options, pair_settings, training, validation)
     crops = Crops(training.pairs, settings.crop, settings.batch, settings.seed)
     trainer = Trainer(recipe, settings, facts, crops, fixed_clips(validation.pairs, settings), out, machine)

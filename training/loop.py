@@ -33,7 +33,6 @@ from training.validation import Clip, Scores, restore, score
 LAST, BEST = "last.safetensors", "best.safetensors"
 PROBE, PROBE_CLIPS = "probe.flac", 4  # real shifted sound, for the certificate of an exported file
 LISTENED_CLIPS = 3
-SAME_SIGNAL_SECONDS = 1.0  # under torchrun one Ctrl-C comes twice: from the terminal, and passed on by the launcher
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,16 @@ class Trainer:
             self.model, settings.muon_lr, settings.adamw_lr, use_muon=settings.optimizer == "muon"
         )
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()} if settings.ema else {}
+        self.origin: dict[str, Any] | None = None
         self.step = 0
         self.seconds = 0.0
         self.best_mr_stft = float("inf")
         self._stop = False
 
     def start_from(self, path: Path) -> None:
-        """Take released weights; the optimisers and the step count start anew."""
+        """Take released weights; the optimisers and the step count start anew, where they came from is remembered."""
         checkpoint.put_weights(self.model, checkpoint.read_weights(path), path)
+        self.origin = checkpoint.read_origin(path)
         for name in self.average:
             self.average[name].copy_(self.model.state_dict()[name])
 
@@ -102,6 +103,7 @@ class Trainer:
         self.optimizers.load_state(saved.optimizer)
         self.average = {name: value.to(self.machine.device) for name, value in saved.ema.items()}
         self.step, self.seconds = saved.facts["step"], saved.facts["seconds"]
+        self.origin = saved.facts["origin"]
         self.best_mr_stft = saved.facts["best_mr_stft"]
 
     def run(self, report: Callable[[Progress], None], time_limit: float | None = None) -> bool:
@@ -119,8 +121,6 @@ class Trainer:
                 floor = self._floor(logbook)
                 trained = self._trained_model()
                 for shifted, original in self._batches():
-                    if self.step >= self.settings.steps:  # a finished run, resumed
-                        break
                     begun = time.monotonic()
                     figures = self._learn(trained, shifted, original)
                     self.step += 1
@@ -224,6 +224,7 @@ class Trainer:
             **self._fixed_facts(),
             "step": self.step,
             "seconds": self.seconds,
+            "origin": self.origin,
             "best_mr_stft": self.best_mr_stft,
             "validation": asdict(scores),
             "versions": versions(),
@@ -249,7 +250,7 @@ class Trainer:
         return DistributedDataParallel(model) if self.machine.world > 1 else model
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches from this step on, read ahead by threads."""
+        """Batches from this step on, read ahead by threads; none for a finished run that is resumed."""
         waiting: list[Future[tuple[Audio, Audio]]] = []
         with ThreadPoolExecutor(self.settings.readers) as readers:
             step = self.step
@@ -266,15 +267,12 @@ class Trainer:
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run after the step in hand, which is saved; a later second one ends it at once."""
-        first = float("inf")
+        """Ctrl-C and SIGTERM end the run after the step in hand, which is saved; a second one ends it at once."""
 
         def ask(number: int, frame: FrameType | None) -> None:
-            nonlocal first
-            now = time.monotonic()
-            if now - first > SAME_SIGNAL_SECONDS:
+            if self._stop:
                 signal.default_int_handler(number, frame)
-            self._stop, first = True, min(first, now)
+            self._stop = True
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

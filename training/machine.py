@@ -4,6 +4,7 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.settings import TrainingError
+
+PAIRS_TAKE_AT_MOST = timedelta(hours=24)  # one process makes them, the others wait
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Machine:
         if world == 1:
             return cls(torch.device(device))
         local = int(os.environ["LOCAL_RANK"])
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PAIRS_TAKE_AT_MOST)
         place = torch.device(device, local) if device == "cuda" else torch.device(device)
         if device == "cuda":
             torch.cuda.set_device(place)
