@@ -15,8 +15,11 @@ def bundled_models(folder: Path = FOLDER) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.onnx"))}
 
 
-def default_name(folder: Path = FOLDER) -> str:
+def default_name(folder: Path = FOLDER, for_files: bool = False) -> str:
     """The model that is used when none is named: the only one, or the one that default.txt names.
+
+    The first word of default.txt is the default for streams, whose latency counts; the second, where there is one, the
+    default for whole files, which a longer hop works through in less time.
 
     Raises: ContractError where there is none.
     """
@@ -26,7 +29,8 @@ def default_name(folder: Path = FOLDER) -> str:
     if len(models) == 1:
         return next(iter(models))
     note = folder / DEFAULT_FILE
-    name = note.read_text(encoding="utf-8").strip() if note.is_file() else ""
+    names = note.read_text(encoding="utf-8").split() if note.is_file() else []
+    name = names[1] if for_files and len(names) > 1 else names[0] if names else ""
     if name not in models:
         raise ContractError(f"{note} must name the default model, one of: {', '.join(models)}")
     return name

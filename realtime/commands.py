@@ -51,7 +51,7 @@ def process(
     """
     try:
         jobs = plan(inputs, output)
-        model = load_model(model_name, threads)
+        model = load_model(model_name or default_name(for_files=True), threads)
     except (AudioFileError, ContractError) as error:
         raise click.ClickException(str(error)) from error
     results, interrupted = _process_all(jobs, model, mix, overwrite, quiet=as_json)

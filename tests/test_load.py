@@ -125,6 +125,10 @@ def test_a_bundled_model_is_found_by_name_and_by_default(tmp_path: Path) -> None
         bundled.find_model(None, tmp_path)
     (tmp_path / "default.txt").write_text("second\n")
     assert bundled.find_model(None, tmp_path) == second
+    assert bundled.default_name(tmp_path, for_files=True) == "second"
+    (tmp_path / bundled.DEFAULT_FILE).write_text("second\nfirst\n")
+    assert bundled.find_model(None, tmp_path) == second
+    assert bundled.default_name(tmp_path, for_files=True) == "first"
     with pytest.raises(ContractError, match="third: no such plugin file, and the bundled models are: first, second"):
         bundled.find_model("third", tmp_path)
 
@@ -210,3 +214,9 @@ def test_python_dash_m_deshift_is_the_command() -> None:
         [sys.executable, "-m", "deshift", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert shown.returncode == 0 and shown.stdout.startswith("Usage: deshift [OPTIONS] VERB")
+
+
+def test_the_bundled_model_for_files_sounds_like_the_one_for_streams() -> None:
+    live, files = (deshift.load(bundled.default_name(for_files=choice)) for choice in (False, True))
+    audio = np.random.default_rng(1).normal(0, 0.1, 20_000).astype(np.float32)
+    np.testing.assert_allclose(files.process(audio, 48_000), live.process(audio, 48_000), atol=1e-5)
