@@ -70,7 +70,7 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
     return facts
 
 
-def _started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
+def started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
     """The runs whose weights came before, the latest first; of a plugin file only the name is known."""
     runs = []
     while origin:
@@ -144,7 +144,7 @@ def _facts(
             "semitones": semitones,
             "steps": saved["step"],
             "hours_of_training": saved["seconds"] / 3600,
-            "started_from": _started_from(saved["origin"]),
+            "started_from": started_from(saved["origin"]),
             "settings": saved["settings"],
             "validation": saved["validation"],
             "source_hashes": data["source_hashes"],

@@ -12,20 +12,9 @@ import pytest
 import soundfile
 
 from realtime.quality.shifters import SHIFTER_VERSIONS
+from tests.pair_files import QUICK, pairs_from, record
 from tests.signals import SAMPLE_RATE, noise, voice
-from training.pairs import PairIndex, PairSettings, make_pairs
-
-QUICK = PairSettings(shifters=("vocoder",), semitones=(12.0,))
-
-
-def pairs_from(folder, cache, settings=QUICK, workers=1) -> PairIndex:
-    return make_pairs([folder], settings, cache, workers, lambda done, total: None)
-
-
-def record(path: Path, audio, rate=SAMPLE_RATE, **form) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio, rate, **form)
-    return path
+from training.pairs import PairSettings, make_pairs
 
 
 def cached(cache: Path) -> dict[str, bytes]:

@@ -1,27 +1,14 @@
 """Recordings to cached pairs: every format, every reason to skip, keys, resuming, and the split by recording."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
 from realtime.quality.shifters import band_limit, shift
+from tests.pair_files import QUICK, pairs_from, record
 from tests.signals import SAMPLE_RATE, envelope_delay_ms, frequency_of, noise, noise_bursts, tone, voice
-from training.pairs import PairIndex, PairsError, PairSettings, make_pairs, read_crop, split_validation
-
-QUICK = PairSettings(shifters=("vocoder",), semitones=(12.0,))
-
-
-def pairs_from(folder, cache, settings=QUICK, workers=1) -> PairIndex:
-    return make_pairs([folder], settings, cache, workers, lambda done, total: None)
-
-
-def record(path: Path, audio, rate=SAMPLE_RATE, **form) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio, rate, **form)
-    return path
+from training.pairs import PairIndex, PairsError, PairSettings, read_crop, split_validation
 
 
 @pytest.fixture

@@ -26,8 +26,7 @@ from training.pairs import PairsError
 from training.recipes import Recipe
 from training.reporting import ProgressLine
 from training.settings import DataFacts, TrainingError, TrainSettings
-from training.spectrogram_unet import HOP as SPECTROGRAM_HOP
-from training.validation import Audio, fixed_clips, restore
+from training.validation import fixed_clips, restore
 
 LISTENED_CLIPS = 4
 _LOOK_EVERY_SECONDS = 0.2
@@ -267,14 +266,9 @@ def _write_outputs(task: Task, trainer: Trainer) -> None:
     if trainer.average:
         trainer.model.load_state_dict(trainer.average)
     for place, index in enumerate(listened(len(trainer.clips)), start=1):
-        shifted = _fitting(task.recipe, trainer.clips[index].shifted)
+        shifted = trainer.fit(trainer.clips[index].shifted)
         output = restore(trainer.model, shifted, trainer.machine.device)
         write_sound(task.folder, place, task.recipe.name, output, task.facts.pairs.sample_rate)
-
-
-def _fitting(recipe: Recipe, audio: Audio) -> Audio:
-    """Clips as the trainer's validation hears them: one hop shorter for a spectrogram model."""
-    return audio[..., :-SPECTROGRAM_HOP] if recipe.kind == "spectrogram" else audio
 
 
 def peak_memory_bytes(device: torch.device) -> int | None:

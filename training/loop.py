@@ -186,12 +186,12 @@ class Trainer:
         kept = {name: value.clone() for name, value in weights.items()} if self.average else {}
         if self.average:
             self.model.load_state_dict(self.average)
-        estimates = [restore(self.model, self._fit(clip.shifted), self.machine.device) for clip in self.clips]
+        estimates = [restore(self.model, self.fit(clip.shifted), self.machine.device) for clip in self.clips]
         if kept:
             self.model.load_state_dict(kept)
         if not all(np.isfinite(estimate).all() for estimate in estimates):
             raise TrainingError(f"step {self.step}: the output of the model is no longer a number; {self._advice()}")
-        clips = [Clip(clip.name, self._fit(clip.shifted), self._fit(clip.original)) for clip in self.clips]
+        clips = [Clip(clip.name, self.fit(clip.shifted), self.fit(clip.original)) for clip in self.clips]
         scores = score(estimates, clips, self.facts.pairs.sample_rate)
         logbook.write(self.step, "validation", asdict(scores))
         for clip, estimate in list(zip(clips, estimates, strict=True))[:LISTENED_CLIPS]:
@@ -203,7 +203,7 @@ class Trainer:
         """What doing nothing scores, on the same clips."""
         if not logbook:
             return None
-        clips = [Clip(clip.name, self._fit(clip.shifted), self._fit(clip.original)) for clip in self.clips]
+        clips = [Clip(clip.name, self.fit(clip.shifted), self.fit(clip.original)) for clip in self.clips]
         floor = score([clip.shifted for clip in clips], clips, self.facts.pairs.sample_rate)
         if self.step == 0:
             logbook.write(0, "floor", asdict(floor))
@@ -213,7 +213,7 @@ class Trainer:
         shifted = np.concatenate([clip.shifted[0] for clip in self.clips[:PROBE_CLIPS]])
         soundfile.write(self.folder / PROBE, shifted, self.facts.pairs.sample_rate, subtype="PCM_24")
 
-    def _fit(self, audio: Audio) -> Audio:
+    def fit(self, audio: Audio) -> Audio:
         """The log cut one hop off for its spectrogram model, so that no frame is padding."""
         return audio[..., :-SPECTROGRAM_HOP] if self.recipe.kind == "spectrogram" else audio
 
@@ -259,7 +259,7 @@ class Trainer:
                     while len(waiting) <= self.settings.readers:
                         waiting.append(readers.submit(self.crops.batch, step, self.machine.rank, self.machine.world))
                         step += 1
-                    shifted, original = (self._fit(part) for part in waiting.pop(0).result())
+                    shifted, original = (self.fit(part) for part in waiting.pop(0).result())
                     yield self.machine.tensor(shifted), self.machine.tensor(original)
             finally:
                 for future in waiting:
