@@ -25,7 +25,9 @@ class PluginFile:
     Raises: ContractError on building, where the file cannot be trusted or is not a streaming one.
     """
 
-    def __init__(self, path: str | Path | TrustedFile, channels: int = 1, threads: int = 1) -> None:
+    def __init__(
+        self, path: str | Path | TrustedFile, channels: int = 1, threads: int = 1, provider: str = "cpu"
+    ) -> None:
         file = path if isinstance(path, TrustedFile) else read_plugin_file(Path(path))
         if file.facts.kind != "stream":
             raise ContractError(f"{file.path}: an offline model cannot stream; use it on whole files")
@@ -34,7 +36,7 @@ class PluginFile:
         self._file, self._channels = file, channels
         self.replaced_samples = 0  # of the input: NaN or infinite, taken as 0
         self.muted_blocks = 0  # of the output: NaN or infinite, the states of that channel reset
-        self._session = open_session(file, channels, threads)
+        self._session = open_session(file, channels, threads, provider)
         self._allocate()
         self._warm_up()
 
@@ -77,6 +79,11 @@ class PluginFile:
     def facts(self) -> Facts:
         """What the file says of itself."""
         return self._file.facts
+
+    @property
+    def path(self) -> Path:
+        """Where the file lay when it was opened."""
+        return self._file.path
 
     @property
     def channels(self) -> int:
