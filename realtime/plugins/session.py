@@ -27,11 +27,30 @@ ERRORS_ONLY = 3
 INAUDIBLE = np.float32(1e-10)  # -200 dB
 
 
-def open_session(file: TrustedFile, channels: int, threads: int) -> Any:
-    """An `onnxruntime.InferenceSession` for this many channels on the CPU.
+PROVIDERS = {  # what a user calls it: what ONNX Runtime calls it
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+}
 
-    Raises: ContractError where the runtime does not accept the graph.
+
+def compiled_providers() -> tuple[str, ...]:
+    """The providers that this build of ONNX Runtime knows; only opening a session shows whether one works here."""
+    known = set(onnxruntime.get_available_providers())
+    return tuple(name for name, long_name in PROVIDERS.items() if long_name in known)
+
+
+def open_session(file: TrustedFile, channels: int, threads: int, provider: str = "cpu") -> Any:
+    """An `onnxruntime.InferenceSession` for this many channels, wholly on one provider.
+
+    Raises: ContractError where the runtime does not accept the graph, or the provider cannot run all of it here.
     """
+    if provider not in compiled_providers():
+        raise ContractError(
+            f"this ONNX Runtime has no provider {provider!r}; it has: {', '.join(compiled_providers())}"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -39,8 +58,10 @@ def open_session(file: TrustedFile, channels: int, threads: int) -> Any:
     options.log_severity_level = ERRORS_ONLY
     options.add_free_dimension_override_by_name("channels", channels)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread starves its neighbours
+    if provider != "cpu":  # without this a missing driver ends on the CPU without a word
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        return onnxruntime.InferenceSession(file.model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(file.model, options, providers=[PROVIDERS[provider]])
     except RUNTIME_ERRORS as error:
         raise ContractError(runtime_line(file, error)) from error
 
