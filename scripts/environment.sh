@@ -44,6 +44,11 @@ need_library() {
     "$VENV/bin/python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null || install_system_package "$2" "$1 (for $3)"
 }
 
+# need_program NAME PACKAGE WHO: a program that something starts and does not bring
+need_program() {
+    command -v "$1" >/dev/null || install_system_package "$2" "the program $1 (for $3)"
+}
+
 make_environment() {
     [ -x "$VENV/bin/python" ] && is_new_enough "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1 && return
     find_python

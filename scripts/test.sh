@@ -32,7 +32,11 @@ check() {
 }
 
 make_environment
-[ "$(uname -s)" != Linux ] || need_library libatomic.so.1 libatomic1 pedalboard
+if [ "$(uname -s)" = Linux ]; then
+    need_library libatomic.so.1 libatomic1 pedalboard
+    need_library libportaudio.so.2 libportaudio2 sounddevice
+    need_program jackd jackd2 'the tests on a virtual sound card'
+fi
 install_for_tests
 check 'lint' "$VENV/bin/ruff" check .
 check 'format' "$VENV/bin/ruff" format --check .
