@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from realtime.model import Model
 
 VERBS = {  # verb: (module with a click.Command of that name, the extra that installs what it needs, one line of help)
+    "live": ("realtime.live.live_command", "", "De-shift live: microphone in, loudspeaker out."),
     "process": ("realtime.commands", "", "De-shift audio files and folders."),
     "info": ("realtime.commands", "", "Print what a plugin file says of itself."),
     "models": ("realtime.commands", "", "List the models that came with deshift."),
+    "simulate": ("realtime.live.simulate_command", "", "Play a scenario through the live engine: no sound card."),
+    "latency-test": ("realtime.live.latency_command", "", "Measure the round trip through a loop-back."),
+    "bench": ("realtime.live.bench_command", "", "Measure how fast a model is here, and recommend settings."),
+    "devices": ("realtime.live.device_commands", "", "List the microphones and loudspeakers."),
+    "evaluate": ("realtime.evaluate.command", "", "Judge models beside the best DSP inverses."),
     "recipes": ("training.commands", "train", "List the networks that can be trained, with their figures."),
     "train": ("training.commands", "train", "Train a network on folders of recordings."),
     "compare": ("training.compare_command", "train", "Train several networks alike and compare them."),
@@ -57,7 +63,7 @@ class Verbs(click.Group):
             return None
         module_name, extra, _ = VERBS[cmd_name]
         try:
-            command: click.Command = getattr(importlib.import_module(module_name), cmd_name)
+            command: click.Command = getattr(importlib.import_module(module_name), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
             if package in OWN_PACKAGES:
@@ -75,7 +81,7 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, subcommand_metavar="VERB …", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="deshift", message="deshift %(version)s")
 def main() -> None:
-    """Undo pitch shifting: de-shift recordings, and train and export models that do.
+    """Undo pitch shifting: de-shift live and in files, and train and export models that do.
 
     `deshift VERB --help` explains a verb.
     """
