@@ -48,6 +48,16 @@ def test_a_frame_less_would_be_too_late_at_awkward_sizes(block: int, hop: int) -
     assert shortest_time_frames(block, hop, prefill - 1) < max(1, 48 * GUARD_MS)
 
 
+def test_blocks_that_vary_need_no_luck() -> None:
+    for block in range(1, 13):
+        for hop in range(1, 13):
+            over = {0}  # frames beyond the last whole hop, before a callback of the largest size
+            for _ in range(hop):
+                over |= {(frames + size) % hop for frames in over for size in range(1, block + 1)}
+            planned = Plan(1000, 1000, 1000, block, hop, hop, 0.0, 0.0, blocks_vary=True).prefill_frames
+            assert planned == block + max(over), (block, hop)
+
+
 @pytest.mark.parametrize("deadline_ms", [0.0, 1.0, 8.0, 100.0])
 def test_a_device_that_does_not_say_its_block_gets_the_deadline_alone(deadline_ms: float) -> None:
     assert plan(0, 512, deadline_ms).prefill_frames == ceil(deadline_ms + GUARD_MS)

@@ -163,9 +163,15 @@ def test_a_refused_priority_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None
         raise PermissionError
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    monkeypatch.setattr(os, "setpriority", refuse, raising=False)
     monkeypatch.setattr(os, "SCHED_FIFO", 1, raising=False)
     monkeypatch.setattr(os, "sched_param", int, raising=False)
-    assert raise_priority(3) == "normal (the system grants no real-time priority; see docs/engine.md)"
+    assert raise_priority(3) == "normal"
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os, "setpriority", lambda *words: asked.append(words), raising=False)
+    assert raise_priority(3) == f"nice {asked[0][2]}" and asked[0][1:] == (threading.get_native_id(), -11)
+    monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.delattr(os, "sched_setscheduler")
     assert raise_priority(3) == "normal"
 

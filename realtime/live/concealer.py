@@ -90,6 +90,8 @@ class Concealer:
         first = min(len(out), size - start)
         out[:first] = self._history[start : start + first]
         out[first:] = self._history[: len(out) - first]
+        if position < self._fade_frames:  # the very beginning of what was captured
+            out *= np.minimum(1.0, np.arange(position + 1, position + len(out) + 1) / self._fade_frames)[:, None]
         if before != gain:
             out *= np.linspace(before, gain, len(out), dtype=np.float32)[:, None]
         elif gain != 1.0:

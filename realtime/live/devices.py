@@ -17,7 +17,7 @@ from realtime.live.feeder import Feeder
 from realtime.live.lanes import Lane
 
 COMMON_RATES = (8000, 16_000, 22_050, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
-RING_SECONDS = 2.0  # of the C rings: an interpreter may be held up for so long without a frame lost
+RING_SECONDS = 2.0  # so long may an interpreter be held up without a frame lost
 LONGEST_LATENCY_S = 5.0  # PortAudio's JACK backend reports 89478 s for some devices
 PROBE_CALLBACKS, PROBE_LIMIT_S = 8, 0.5
 INVALID_RATE = -9997  # paInvalidSampleRate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,12 @@ from realtime.live.pipeline import Pipeline, Source, Tap
 from realtime.live.plan import DEFAULT_DEADLINE_MS, Plan
 from realtime.live.probe import Measurement, Probe, ProbeError
 from realtime.live.rates import LiveResampler
-from realtime.live.status import DeviceStatus, Latency, Speed, State, Status
+from realtime.live.snapshot import device_status, faults_of, latency_of, warnings_of
+from realtime.live.status import Speed, State, Status
 from realtime.live.threads import WORKER_PRIORITY, raise_priority
 from realtime.plugins.base import Plugin
 from realtime.plugins.chain import Chain
 
-SILENT_INPUT_SECONDS = 2.0
 IDLE_SECONDS = 0.1
 
 
@@ -233,8 +233,8 @@ class Engine:
             elapsed_s=time.monotonic() - self._started_at if self._started_at else 0.0,
             chain=chain.names if isinstance(chain, Chain) else (type(chain).__name__,),
             channels=chain.channels,
-            device=self._device_status(),
-            latency=self._latency(),
+            device=device_status(self._device, self._health, self._block_frames, pipeline.ppm),
+            latency=latency_of(plan, chain, self._health, self._measured_ms),
             speed=self._speed(),
             misses=exchange.misses(),
             events=exchange.events,
@@ -246,9 +246,10 @@ class Engine:
             concealment=exchange.concealment,
             limited_hops=pipeline.mixer.limiter.limited_hops,
             muted_blocks=chain.muted_blocks if isinstance(chain, Chain) else 0,
-            faults=_faults(chain),
+            replaced_samples=exchange.replaced_samples,
+            faults=faults_of(chain),
             swaps=pipeline.swaps,
-            warnings=tuple(self._warnings()),
+            warnings=warnings_of(pipeline, self._device.input_name) if self._state == "running" else (),
         )
 
     # -- what the status is made of
@@ -272,24 +273,6 @@ class Engine:
             self._blocks_vary,
         )
 
-    def _latency(self) -> Latency:
-        plan, health = self._pipeline.plan, self._health
-        chain = self._pipeline.path.chain
-        members = chain.plugins if isinstance(chain, Chain) else (chain,)
-        lookahead = sum(m.latency_samples - m.hop_samples for m in members if hasattr(m, "facts"))
-        window = plan.chain_latency_samples - plan.hop_samples - lookahead
-        inputs = health.input_latency_s if health else None
-        outputs = health.output_latency_s if health else None
-        return Latency(
-            hop_ms=1000 * plan.hop_samples / plan.plugin_rate,
-            lookahead_ms=1000 * lookahead / plan.plugin_rate,
-            window_ms=1000 * window / plan.plugin_rate,
-            buffering_ms=plan.buffering_ms,
-            device_input_ms=None if inputs is None else 1000 * inputs,
-            device_output_ms=None if outputs is None else 1000 * outputs,
-            measured_ms=self._measured_ms,
-        )
-
     def _speed(self) -> Speed:
         pipeline = self._pipeline
         p50, p95, p99, most = pipeline.chain_times.percentiles_ms()
@@ -299,46 +282,3 @@ class Engine:
         self._cpu_at, self._cpu_wall = cpu, now
         hop_ms = 1000 * pipeline.plan.hop_samples / pipeline.plan.plugin_rate
         return Speed(pipeline.hops, p50, p95, p99, most, p50 / hop_ms, other50, other99, percent)
-
-    def _device_status(self) -> DeviceStatus:
-        device, health = self._device, self._health
-        known = DeviceStatus(
-            device.input_name,
-            device.output_name,
-            device.input_rate,
-            device.output_rate,
-            self._block_frames,
-            device.one_clock,
-        )
-        if health is None:
-            return known
-        return replace(
-            known,
-            priority=health.priority,
-            callbacks=health.callbacks,
-            input_overflows=health.input_overflows,
-            output_underflows=health.output_underflows,
-            gaps=health.gaps,
-            drift_ppm=self._pipeline.ppm,
-        )
-
-    def _warnings(self) -> list[str]:
-        warnings = []
-        zeros = self._pipeline.input_meter.zero_samples / self._pipeline.plan.plugin_rate
-        if self._state == "running" and zeros > SILENT_INPUT_SECONDS:
-            warnings.append(
-                f"{self._device.input_name} delivers only zeros: is it muted, or is deshift not allowed to use the "
-                "microphone?"
-            )
-        if self._pipeline.output_meter.read().clipped:
-            warnings.append("the output clipped: lower the output gain or switch the limiter on")
-        return warnings
-
-
-def _faults(chain: Plugin) -> tuple[str, ...]:
-    if not isinstance(chain, Chain):
-        return ()
-    return tuple(
-        f"{fault.name}: {fault.count} hops failed, the last one: {fault.message}" + " (left out)" * fault.stopped
-        for fault in chain.faults
-    )

@@ -141,7 +141,8 @@ class Exchange:
         before_s, self._given_at_s = self._given_at_s, self._clock()
         own_seconds = 2 * len(out) / (self._rate * self._ratio)  # large blocks come seldom
         if self._played and not self._one_clock and self._given_at_s - before_s > max(STARVED_SECONDS, own_seconds):
-            self._build_up()  # the output stood still while the input went on
+            queued = self.device_played_at_s is not None  # then these frames stay in flight for now
+            self._build_up(0 if queued else len(out))  # the output stood still while the input went on
         if self._played == 0 and self._captured and not self._one_clock:
             self._debt += round(self.in_flight_frames) - len(out) - self._prefill  # heard before the output began
         position = self._played + self._slipped - self._prefill - self._content_delay
@@ -178,14 +179,14 @@ class Exchange:
     def _end_starvation(self) -> None:
         """Captured sound is there again. After a real gap the latency is built up anew; a late block needs nothing."""
         if self._starved_frames > STARVED_SECONDS * self._rate * self._ratio:
-            self._build_up()
+            self._build_up(0)
         self._starved_frames = 0
 
-    def _build_up(self) -> None:
-        """The planned latency again: what is processed is old, and is dropped; what is missing is concealed next."""
+    def _build_up(self, leaving_frames: int) -> None:
+        """The planned latency again, once so many frames more have left: what is processed is old, and is dropped."""
         self.output.skip(self.output.readable)
         self._debt = 0
-        self._debt += round(self.in_flight_frames) - self._prefill
+        self._debt += round(self.in_flight_frames) - leaving_frames - self._prefill
         self.realignments += 1
         self._concealed.splice()
 

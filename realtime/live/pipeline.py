@@ -125,14 +125,14 @@ class Pipeline:
     def step(self) -> bool:
         """Process one hop if it is complete; False where the input does not suffice."""
         started = perf_counter()
+        if self._replanned is not None:
+            self._take_over(_with_blocks(self.plan, self._replanned))  # the path may be another
+            self._replanned = None
         self._fill()
         hop = self.path.chain.hop_samples
         if self._fifo.readable < hop:
             return False
         self._exchange.busy = True
-        if self._replanned is not None:
-            self._take_over(_with_blocks(self.plan, self._replanned))  # the path may be another
-            self._replanned = None
         if self._next is not None and self._rising is None:
             self._begin_swap(*self._next)
             hop = self.path.chain.hop_samples

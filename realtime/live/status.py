@@ -103,6 +103,7 @@ class Status:
     concealment: str = "dry"
     limited_hops: int = 0
     muted_blocks: int = 0
+    replaced_samples: int = 0
     faults: tuple[str, ...] = ()
     swaps: int = 0
     warnings: tuple[str, ...] = ()
