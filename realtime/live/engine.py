@@ -12,7 +12,7 @@ import numpy as np
 
 from realtime.live.controls import Controls
 from realtime.live.device import Device, Health
-from realtime.live.exchange import Concealment, Exchange
+from realtime.live.exchange import Concealment, Exchange, Misses
 from realtime.live.path import Path
 from realtime.live.pipeline import Pipeline, Source, Tap
 from realtime.live.plan import DEFAULT_DEADLINE_MS, Plan
@@ -139,6 +139,10 @@ class Engine:
     def plan(self) -> Plan:
         """Rates and latency of what is heard now."""
         return self._pipeline.plan
+
+    def misses(self) -> Misses:
+        """The counts so far."""
+        return self._exchange.misses()
 
     def stop(self, limit_s: float = 2.0) -> bool:
         """End the sound within a time limit; False where the sound system or the model hung."""

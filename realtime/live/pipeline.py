@@ -198,9 +198,8 @@ class Pipeline:
             self._realignments = exchange.realignments
             drift.restart()
         seconds = self.path.chain.hop_samples / self.path.chain.sample_rate
-        waiting = self._fifo.readable * self.plan.output_rate / self.plan.plugin_rate
         settling = drift.settling
-        self._to_device.steer(drift.update(exchange.in_flight_frames + waiting, seconds))
+        self._to_device.steer(drift.update(exchange.in_flight_frames + self._held_frames(), seconds))
         beyond = round(drift.error_frames)
         far = self.plan.block_frames + self.plan.hop_frames
         if abs(beyond) > far or (
@@ -208,6 +207,12 @@ class Pipeline:
         ):
             exchange.skip(beyond)
             drift.jumped(-beyond)
+
+    def _held_frames(self) -> float:
+        """What waits for the rest of a hop and lies in the resamplers, in output frames."""
+        rates = self.plan
+        at_plugin = (self._fifo.readable + self._to_device.held_frames) / rates.plugin_rate
+        return (at_plugin + self._to_plugin.held_frames / rates.input_rate) * rates.output_rate
 
     def _begin_swap(self, path: Path, plan: Plan) -> None:
         old, new = self.path.chain, path.chain
@@ -219,9 +224,7 @@ class Pipeline:
         if self._leaving:
             return  # another hop: `_run` fades out while a swap waits
         self._next = None
-        rates = self.plan
-        lost = (self._fifo.readable + self._to_device.held_frames) * rates.output_rate / rates.plugin_rate
-        lost += self._to_plugin.held_frames * rates.output_rate / rates.input_rate
+        lost = self._held_frames()
         self._take_over(plan)
         self._install(path)
         self._exchange.skip(-round(lost))
