@@ -49,6 +49,18 @@ need_program() {
     command -v "$1" >/dev/null || install_system_package "$2" "the program $1 (for $3)"
 }
 
+# need_compiler WHO: what builds a Python package that comes as C or C++ sources alone
+need_compiler() {
+    need_program cc gcc "$1"
+    need_program c++ g++ "$1"
+    "$VENV/bin/python" - <<'END' && return
+import pathlib, sys, sysconfig
+sys.exit(not pathlib.Path(sysconfig.get_paths()["include"], "Python.h").is_file())
+END
+    version=$("$VENV/bin/python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+    install_system_package "$version-dev" "Python.h of $version (for $1)"
+}
+
 make_environment() {
     [ -x "$VENV/bin/python" ] && is_new_enough "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1 && return
     find_python

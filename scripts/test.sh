@@ -13,7 +13,7 @@ install_for_tests() {
     rm -f "$VENV/deshift-program"
     # First and pinned: pip then takes a CPU build where one is at hand; an open range would fetch the newest CUDA build.
     pip_install torch==2.13.0
-    pip_install --editable '.[train,dev]'
+    pip_install --editable '.[train,evaluate,dev]'
     printf '%s\n' "$wanted" >"$VENV/deshift-tests"
 }
 
@@ -36,6 +36,7 @@ if [ "$(uname -s)" = Linux ]; then
     need_library libatomic.so.1 libatomic1 pedalboard
     need_library libportaudio.so.2 libportaudio2 sounddevice
     need_program jackd jackd2 'the tests on a virtual sound card'
+    need_compiler 'building pesq and pyworld'
 fi
 install_for_tests
 check 'lint' "$VENV/bin/ruff" check .

@@ -50,7 +50,7 @@ def test_a_folder_with_other_things_is_never_cleared_for_an_environment(name: st
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("group", ["dependencies", "train", "dev"])
+@pytest.mark.parametrize("group", ["dependencies", "train", "evaluate", "dev"])
 def test_every_declared_requirement_is_pinned_within_its_range(group: str) -> None:
     declared = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
     requirements = [Requirement(text) for text in declared]
