@@ -33,7 +33,7 @@ def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_wor
     one, two = train_lines(tmp_path / "one"), train_lines(tmp_path / "two")
     assert [row["step"] for row in two] == [1, 2, 3]
     for name in ("loss", "mel", "l1"):
-        assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=1e-5)
+        assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=5e-5)
     norms = [[row["gradient_norm"] for row in rows] for rows in (one, two)]
     assert norms[1] == pytest.approx(norms[0], rel=1e-4)
     left, right = (checkpoint.load(tmp_path / run / "last.safetensors") for run in ("one", "two"))
