@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ from tests import plugin_files as files
 from tests import signals
 
 ROOT = Path(__file__).parents[1]
+
+
+def heed_ctrl_c() -> None:
+    """Python raises KeyboardInterrupt only where SIGINT was not ignored at its start, as under nohup or behind ``&``."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def write(path: Path, audio: np.ndarray, rate: int = files.RATE) -> Path:
@@ -99,7 +105,8 @@ def test_ctrl_c_leaves_no_partial_file(tmp_path: Path, overwrite: bool) -> None:
         (out / "a_deshifted.wav").write_bytes(b"precious")
     before = sorted(path.name for path in out.iterdir())
     line = [sys.executable, "-m", "deshift", "process", str(source), "-m", str(model), "-o", str(out), "--overwrite"]
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, cwd=ROOT, preexec_fn=heed_ctrl_c, **pipes) as running:
         deadline = time.monotonic() + 60
         while not list(out.glob(".*.part")) and time.monotonic() < deadline:
             time.sleep(0.01)
