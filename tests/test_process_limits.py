@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def heed_ctrl_c() -> None:
-    """Python raises KeyboardInterrupt only where SIGINT was not ignored at its start, as under nohup or behind ``&``."""
+    """Python raises KeyboardInterrupt only where SIGINT was not ignored at its start, as it is behind ``&``."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
