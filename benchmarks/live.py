@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--block", type=int, default=128, help="device block in frames")
+    parser.add_argument("--deadline", type=float, default=8.0, help="time a hop may take, in ms")
     parser.add_argument("--period", type=int, default=128, help="of the virtual sound server")
     parser.add_argument("--busy", type=int, default=1, help="cores kept busy by another program")
     parser.add_argument("--no-stall", action="store_true", help="leave the host's interpreter alone")
@@ -61,7 +62,7 @@ def session(options: argparse.Namespace) -> dict[str, Any]:
 
     device = DeviceChoice("system", "system", None, options.block)
     stalls = 0
-    with Host(LiveSettings(device=device, allow_feedback=True)) as host:
+    with Host(LiveSettings(device=device, deadline_ms=options.deadline, allow_feedback=True)) as host:
         time.sleep(1.0)
         connect_loop_back()
         measured = [host.measure().total_ms for _ in range(3)]
