@@ -6,12 +6,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from realtime.live.controls import Controls
 from realtime.live.exchange import Exchange
 from realtime.live.path import Path
 from realtime.live.pipeline import Pipeline
 from realtime.live.plan import Plan
 from realtime.live.rates import LiveResampler
 from realtime.plugins.base import Samples
+
+RATE = 48_000
+PLAIN = Controls(limiter=False)
 
 
 class Later:
@@ -116,3 +120,12 @@ def played(exchange: Exchange, count: int) -> np.ndarray:
 def largest_step(audio: np.ndarray, axis: int = 0) -> float:
     """Between one frame and the next."""
     return float(np.abs(np.diff(audio, axis=axis)).max())
+
+
+def built(
+    path: Path, block: int, rate: int = RATE, controls: Controls = PLAIN, deadline_ms: float = 0.0
+) -> tuple[Exchange, Pipeline]:
+    """A pipeline on one clock at one rate, and its exchange."""
+    plan = plan_for(path, rate, rate, block, deadline_ms)
+    exchange = exchange_for(plan)
+    return exchange, Pipeline(exchange, path, plan, controls)

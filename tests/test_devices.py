@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from realtime.live import device_commands, devices
 from realtime.live.device import DeviceChoice, DeviceError
-from realtime.live.device_memory import RememberedDevices, default_path, load_remembered, remember, with_remembered
-from realtime.live.device_search import DeviceInfo, find_device, find_exactly
+from realtime.live.device_memory import RememberedDevices, default_path, load_remembered, remember
+from realtime.live.device_search import DeviceInfo, find_device
 from realtime.live.devices import list_devices, sensible_latency
 
 ROOT = Path(__file__).parents[1]
@@ -64,8 +64,7 @@ def test_a_device_is_found_by_number_name_or_part_of_it(wanted: str | int | None
 def test_a_name_with_its_host_api_in_full_means_just_that_device(names: list[tuple[str, str]]) -> None:
     made = [device(index, name, api) for index, (name, api) in enumerate(names)]
     for one in made:
-        found = find_exactly(one.label, "input", made)
-        assert found is not None and found.label == one.label
+        assert find_device(one.label, "input", made).label == one.label
 
 
 @pytest.mark.parametrize(
@@ -117,22 +116,6 @@ def test_devices_are_remembered_by_name_and_host_api(tmp_path: Path) -> None:
     remember(chosen, path)
     assert load_remembered(path) == chosen
     assert [file.name for file in path.parent.iterdir()] == ["devices.json"]
-    moved = (device(7, "Headset", api="JACK"), device(8, "Übertragung", inputs=0))
-    assert with_remembered(DeviceChoice(), chosen, moved) == DeviceChoice(input=7, output=8)
-
-
-def test_the_command_line_goes_before_memory_and_nothing_remembered_is_the_default() -> None:
-    remembered = RememberedDevices(input="gone, ALSA", output="Headset, ALSA")
-    assert with_remembered(DeviceChoice(input="usb"), remembered, DEVICES) == DeviceChoice(input="usb", output=2)
-    assert with_remembered(DeviceChoice(), RememberedDevices(), DEVICES) == DeviceChoice()
-
-
-@pytest.mark.parametrize("name", ["gone, ALSA", "USB Micro", "Headset"])
-def test_an_absent_remembered_device_is_never_replaced(name: str) -> None:
-    with pytest.raises(DeviceError) as caught:
-        with_remembered(DeviceChoice(), RememberedDevices(input=name), DEVICES)
-    assert str(caught.value).startswith(f'the remembered input device "{name}" is absent; there are: 0 "Built-in')
-    assert str(caught.value).endswith("plug it in, or choose another with -i")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"version": 1, "input": 3}', "\udcff"])

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from realtime.live.controls import Controls
-from realtime.live.exchange import Exchange, Misses
+from realtime.live.exchange import Misses
 from realtime.live.path import Path
 from realtime.live.pipeline import Hop, Pipeline, fit_channels
 from tests.live_parts import (
+    PLAIN,
+    RATE,
     Later,
+    built,
     delayed,
     exchange_for,
     plan_for,
@@ -20,17 +23,7 @@ from tests.live_parts import (
 )
 from tests.signals import chirp, noise
 
-RATE = 48_000
-PLAIN = Controls(limiter=False)
 FADED_IN = 4800
-
-
-def built(
-    path: Path, block: int, rate: int = RATE, controls: Controls = PLAIN, deadline_ms: float = 0.0
-) -> tuple[Exchange, Pipeline]:
-    plan = plan_for(path, rate, rate, block, deadline_ms)
-    exchange = exchange_for(plan)
-    return exchange, Pipeline(exchange, path, plan, controls)
 
 
 # -- latency

@@ -7,31 +7,21 @@ from itertools import cycle, repeat
 import numpy as np
 import pytest
 
-from realtime.live.controls import Controls
 from realtime.live.exchange import Exchange, Misses
 from realtime.live.path import Path
 from realtime.live.pipeline import Pipeline
 from tests.live_parts import (
+    RATE,
     Later,
+    built,
     delayed,
-    exchange_for,
     largest_step,
     plan_for,
     play_through,
 )
 from tests.signals import noise, tone
 
-RATE = 48_000
-PLAIN = Controls(limiter=False)
 FADED_IN = 4800
-
-
-def built(
-    path: Path, block: int, rate: int = RATE, controls: Controls = PLAIN, deadline_ms: float = 0.0
-) -> tuple[Exchange, Pipeline]:
-    plan = plan_for(path, rate, rate, block, deadline_ms)
-    exchange = exchange_for(plan)
-    return exchange, Pipeline(exchange, path, plan, controls)
 
 
 def parts(

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from realtime.live.device import DeviceChoice, DeviceError
-from realtime.live.device_search import DeviceInfo, Side, find_exactly, listed
+from realtime.live.device import DeviceError
 
 FILE_NAME = "devices.json"
 VERSION = 1
-OPTIONS: dict[Side, str] = {"input": "-i", "output": "-o"}
+SIDES = ("input", "output")
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def load_remembered(path: Path) -> RememberedDevices:
         raise DeviceError(f"{path}: the remembered devices cannot be read ({error}); delete the file") from error
     if not isinstance(facts, dict) or facts.get("version") != VERSION:
         raise DeviceError(f"{path}: not devices remembered by this version of deshift; delete the file")
-    labels = {side: facts.get(side) for side in OPTIONS}
+    labels = {side: facts.get(side) for side in SIDES}
     if any(not (label is None or isinstance(label, str)) for label in labels.values()):
         raise DeviceError(f"{path}: a remembered device that is no name; delete the file")
     return RememberedDevices(**labels)
@@ -84,23 +82,3 @@ def forget_devices(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise DeviceError(f"{path}: cannot be deleted: {error.strerror or error}") from error
-
-
-def with_remembered(choice: DeviceChoice, remembered: RememberedDevices, devices: Sequence[DeviceInfo]) -> DeviceChoice:
-    """Put the remembered devices where the choice leaves a side open.
-
-    Raises: DeviceError where a remembered device is absent: another one is never taken in its place.
-    """
-    labels: dict[Side, str | None] = {"input": remembered.input, "output": remembered.output}
-    for side, label in labels.items():
-        if label is None or getattr(choice, side) is not None:
-            continue
-        found = find_exactly(label, side, devices)
-        if found is None:
-            usable = [device for device in devices if device.channels(side)]
-            raise DeviceError(
-                f'the remembered {side} device "{label}" is absent; there are: {listed(usable)}; '
-                f"plug it in, or choose another with {OPTIONS[side]}"
-            )
-        choice = replace(choice, input=found.index) if side == "input" else replace(choice, output=found.index)
-    return choice

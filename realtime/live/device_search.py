@@ -63,11 +63,6 @@ def find_device(wanted: str | int | None, side: Side, devices: Sequence[DeviceIn
     return _only([device for device in usable if device.index == wanted], f"the {side} device {wanted}", usable)
 
 
-def find_exactly(label: str, side: Side, devices: Sequence[DeviceInfo]) -> DeviceInfo | None:
-    """The device with just this name and host API, None where it is absent."""
-    return next((device for device in devices if device.label == label and device.channels(side)), None)
-
-
 def listed(devices: Iterable[DeviceInfo]) -> str:
     """Devices on one line."""
     return "; ".join(f'{device.index} "{device.label}"' for device in devices) or "none at all"
