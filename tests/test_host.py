@@ -45,14 +45,16 @@ def running(settings: LiveSettings) -> Iterator[Host]:
 # -- life
 
 
-def test_a_session_starts_runs_and_stops(settings: LiveSettings) -> None:
+def test_a_session_starts_runs_and_stops(settings: LiveSettings, request: pytest.FixtureRequest) -> None:
     host = Host(settings)
+    request.addfinalizer(host.stop)
     assert host.status().engine.state == "stopped"
     began = time.monotonic()
     host.start()
     took_s = time.monotonic() - began
     wait_for_sound(host)
     status = host.status()
+    wait_until(lambda: (heard := host.newest_audio(2048)) is not None and heard.frames == 2048)
     audio = host.newest_audio(2048)
     assert audio is not None and audio.frames == 2048 and audio.has_reference
     np.testing.assert_allclose(audio.signals["model"], 0.5 * audio.signals["raw"], atol=1e-6)
