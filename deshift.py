@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VERBS = {  # verb: (module with a click.Command of that name, the extra that installs what it needs, one line of help)
     "live": ("realtime.live.live_command", "", "De-shift live: microphone in, loudspeaker out."),
+    "gui": ("gui.commands", "gui", "Open the desktop app: live and files, with everything in view."),
     "process": ("realtime.commands", "", "De-shift audio files and folders."),
     "info": ("realtime.commands", "", "Print what a plugin file says of itself."),
     "models": ("realtime.commands", "", "List the models that came with deshift."),

@@ -33,6 +33,10 @@ NAMES = {  # what it means: the glyph
     "help": "mdi6.help-circle-outline",
     "close": "mdi6.close",
     "microphone": "mdi6.microphone",
+    "save_as": "mdi6.content-save-edit-outline",
+    "grip": "mdi6.drag-vertical",
+    "skip": "mdi6.skip-next-outline",
+    "compare": "mdi6.compare-horizontal",
     "headphones": "mdi6.headphones",
 }
 

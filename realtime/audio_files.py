@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ from typing import Self
 import numpy as np
 import soundfile
 
-from realtime.audio_formats import INTEGER_SUBTYPES, AudioFileError, OutputFormat
+from realtime.audio_formats import INTEGER_SUBTYPES, Advice, AudioFileError, OutputFormat
 from realtime.plugins.base import Samples
 
 MAX_CHANNELS = 8
@@ -23,6 +24,9 @@ BLOCK_FRAMES = 1 << 15
 TAIL_FRAMES = 1 << 13
 NO_LENGTH = 0x7FFFF000  # at and above this a header does not claim a length: it was written to a pipe
 TEMPORARY_SUFFIX = ".part"
+EXISTS = Advice("--overwrite replaces it", "choose what becomes of existing files, and try again")
+ELSEWHERE = Advice("", "choose another output folder")
+MORE_ROOM = Advice("", "make room on the disk or choose another output folder")
 
 
 class AudioReader:
@@ -147,7 +151,7 @@ class AudioWriter:
             )
         except (OSError, soundfile.LibsndfileError) as error:
             self._temporary_gone()
-            raise AudioFileError(self._cannot(error)) from error
+            raise self._cannot(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -159,7 +163,7 @@ class AudioWriter:
             self._file.close()
         except soundfile.LibsndfileError as closing:
             if error is None:  # else it is but a consequence of that error
-                raise AudioFileError(self._cannot(closing)) from closing
+                raise self._cannot(closing) from closing
         finally:
             self._temporary_gone()
 
@@ -176,7 +180,7 @@ class AudioWriter:
         try:
             self._file.write(np.ascontiguousarray(block.T))
         except (OSError, soundfile.LibsndfileError) as error:
-            raise AudioFileError(self._cannot(error)) from error
+            raise self._cannot(error) from error
         self._frames += block.shape[1]
 
     def commit(self, overwrite: bool) -> None:
@@ -190,10 +194,10 @@ class AudioWriter:
             with self._temporary.open("rb+") as whole:
                 os.fsync(whole.fileno())
             if self._target.exists() and not overwrite:
-                raise AudioFileError(f"{self._target}: exists already; --overwrite replaces it")
+                raise AudioFileError(f"{self._target}: exists already", EXISTS)
             self._temporary.replace(self._target)
         except (OSError, soundfile.LibsndfileError) as error:
-            raise AudioFileError(self._cannot(error)) from error
+            raise self._cannot(error) from error
 
     def _check_whole(self) -> None:
         """Read the end back: libsndfile does not always tell when the last bytes found no room."""
@@ -202,12 +206,15 @@ class AudioWriter:
             written.seek(start)
             found = start + len(written.read(TAIL_FRAMES + 1, dtype="float32"))
         if found != self._frames:
-            raise AudioFileError(f"{self._target}: {found} of {self._frames} samples can be read back (disk full?)")
+            told = f"{found} of {self._frames} samples can be read back (disk full?)"
+            raise AudioFileError(f"{self._target}: {told}", MORE_ROOM)
 
-    def _cannot(self, error: Exception) -> str:
+    def _cannot(self, error: Exception) -> AudioFileError:
         if isinstance(error, OSError):
-            return f"{self._target}: cannot be written: {error.strerror or error}"
+            advice = MORE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else ELSEWHERE
+            return AudioFileError(f"{self._target}: cannot be written: {error.strerror or error}", advice)
         reason = str(getattr(error, "error_string", error)).rstrip(".")
         folder = self._target.parent
         full = folder.is_dir() and shutil.disk_usage(folder).free < 1 << 20
-        return f"{self._target}: cannot be written: {'the disk is full' if full else f'{reason} (disk full?)'}"
+        told = "the disk is full" if full else f"{reason} (disk full?)"
+        return AudioFileError(f"{self._target}: cannot be written: {told}", MORE_ROOM)

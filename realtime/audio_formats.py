@@ -26,8 +26,28 @@ MAX_FLAC_RATE = 655_350
 MAX_WAV_BYTES = 0xFFFF_0000  # the chunk length of WAV and AIFF has 32 bits
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What to do about a problem: with an option of the command line, or on the screen of the app."""
+
+    terminal: str
+    screen: str
+
+
 class AudioFileError(ValueError):
-    """An audio file cannot be read or written."""
+    """An audio file cannot be read or written; `on_screen` is the same sentence without options of the command line."""
+
+    def __init__(self, problem: str, advice: Advice | None = None) -> None:
+        super().__init__(f"{problem}; {advice.terminal}" if advice and advice.terminal else problem)
+        self.on_screen = f"{problem}; {advice.screen}" if advice else problem
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How results are to be written: a name's ending (".flac") and libsndfile's subtype; empty: like the input."""
+
+    suffix: str = ""
+    subtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,7 +71,10 @@ def choose_format(target: Path, source_format: str, source_subtype: str) -> Outp
     """
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
-        raise AudioFileError(f"{target}: cannot write {suffix or 'a file without suffix'}; it must be one of {NAMES}")
+        raise AudioFileError(
+            f"{target}: cannot write {suffix or 'a file without suffix'}; it must be one of {NAMES}",
+            Advice("", "choose one of them as the format"),
+        )
     form = source_format if source_format in FORMATS[suffix] else FORMATS[suffix][0]
     if suffix in LOSSY_SUBTYPES:
         keep_opus = suffix == ".ogg" and source_subtype == "OPUS"
@@ -80,7 +103,10 @@ def check_writable(target: Path, form: OutputFormat, sample_rate: int, channels:
     elif form.format == "FLAC" and sample_rate > MAX_FLAC_RATE:
         problem = f"FLAC takes up to {MAX_FLAC_RATE} Hz, not {sample_rate} Hz"
     if problem:
-        raise AudioFileError(f"{target}: {problem}; name another format, for example -o {target.stem}.wav")
+        raise AudioFileError(
+            f"{target}: {problem}",
+            Advice(f"name another format, for example -o {target.stem}.wav", "choose another format, for example wav"),
+        )
 
 
 def widen(form: OutputFormat, frames: int, channels: int) -> OutputFormat:

@@ -4,15 +4,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from realtime.audio_files import AudioReader, AudioWriter
-from realtime.audio_formats import FORMATS, NAMES, AudioFileError, check_writable, choose_format, is_audio, widen
-from realtime.model import Model
+from realtime.audio_files import EXISTS, AudioReader, AudioWriter
+from realtime.audio_formats import (
+    FORMATS,
+    NAMES,
+    AudioFileError,
+    Encoding,
+    OutputFormat,
+    check_writable,
+    choose_format,
+    is_audio,
+    widen,
+)
+from realtime.render import Aligned
 
 OWN_ENDING = "_deshifted"
+AS_INPUT = Encoding()
+
+
+class FileModel(Protocol):
+    """What a file can be rendered with: a plugin file (realtime.model.Model), or the live path made of one."""
+
+    def renderer(self, channels: int, sample_rate: int, mix: float = 1.0) -> Aligned:
+        """For one recording: blocks ``(C, N)`` at `sample_rate` in, as many samples out, delay-compensated.
+
+        Raises: ValueError, one line, where it cannot take such a recording.
+        """
+
+    @property
+    def muted_blocks(self) -> int:
+        """Blocks so far whose result was not finite and was muted."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +52,10 @@ class Job:
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of one file: `seconds` of audio took `processing_seconds`; `error` is empty where it worked."""
+    """What became of one file: `seconds` of audio took `processing_seconds`; `error` is empty where it worked.
+
+    `on_screen` is the error without options of the command line.
+    """
 
     input: Path
     output: Path | None
@@ -34,6 +63,7 @@ class FileResult:
     processing_seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     error: str = ""
+    on_screen: str = ""
 
     @property
     def realtime_factor(self) -> float:
@@ -56,7 +86,7 @@ def plan(inputs: Sequence[str], output: str | None) -> list[Job]:
     jobs: list[Job] = []
     for name in inputs:
         path = Path(name)
-        jobs += _folder_jobs(path, folder) if path.is_dir() else [_checked(Job(path, _target(path, folder)))]
+        jobs += search(path, folder) if path.is_dir() else [_checked(Job(path, result_path(path, folder)))]
     return _without_collisions(jobs)
 
 
@@ -70,8 +100,9 @@ def _single_target(output: str) -> Path | None:
     return path
 
 
-def _target(path: Path, folder: Path | None) -> Path:
-    name = f"{path.stem}{OWN_ENDING}{path.suffix}"
+def result_path(path: Path, folder: Path | None, suffix: str = "") -> Path:
+    """Where the result of a file goes: beside it, or into a folder; `suffix` is that of another format (".flac")."""
+    name = f"{path.stem}{OWN_ENDING}{suffix or path.suffix}"
     return path.with_name(name) if folder is None else folder / name
 
 
@@ -84,8 +115,12 @@ def _checked(job: Job) -> Job:
     return Job(job.input, job.output, problem)
 
 
-def _folder_jobs(root: Path, folder: Path | None) -> list[Job]:
-    jobs: list[Job] = []
+def search(root: Path, folder: Path | None) -> Iterator[Job]:
+    """The audio files in a folder and all below it, as they are found; own results and hidden files are skipped.
+
+    Results go beside each, or into the same folders inside `folder`. What cannot be searched comes last, as problems.
+    """
+    found = False
     problems: list[Job] = []
 
     def unreadable(error: OSError) -> None:
@@ -97,11 +132,12 @@ def _folder_jobs(root: Path, folder: Path | None) -> list[Job]:
         for path in (Path(parent, name) for name in sorted(names)):
             if is_audio(path) and not path.stem.endswith(OWN_ENDING) and not path.name.startswith("."):
                 below = None if folder is None else folder / path.parent.relative_to(root)
-                jobs.append(Job(path, _target(path, below)))
-    if not jobs and not problems:
-        found = ", ".join(suffix.removeprefix(".") for suffix in FORMATS)
-        problems.append(Job(root, None, f"{root}: no audio files in this folder ({found})"))
-    return jobs + problems
+                found = True
+                yield Job(path, result_path(path, below))
+    if not found and not problems:
+        known = ", ".join(suffix.removeprefix(".") for suffix in FORMATS)
+        problems.append(Job(root, None, f"{root}: no audio files in this folder ({known})"))
+    yield from problems
 
 
 def _without_collisions(jobs: list[Job]) -> list[Job]:
@@ -133,41 +169,52 @@ def claimed_seconds(path: Path) -> float:
 
 def process_file(
     job: Job,
-    model: Model,
+    model: FileModel,
     mix: float = 1.0,
     overwrite: bool = False,
     on_progress: Callable[[float], None] = lambda seconds: None,
+    encoding: Encoding = AS_INPUT,
 ) -> FileResult:
     """De-shift one file into another of the same length, rate and channels; what goes wrong stands in the result.
 
     Args:
-        on_progress: called with the seconds of audio read so far.
+        on_progress: called with the seconds of audio read so far, and once more before the result gets its name;
+            what it raises, unless a ValueError or OSError, ends the work, and no file is left.
+        encoding: of the result; its suffix is for the caller, who names the target.
     """
     if job.problem or job.output is None:
-        return FileResult(job.input, job.output, error=job.problem or f"{job.input}: no target")
+        problem = job.problem or f"{job.input}: no target"
+        return FileResult(job.input, job.output, error=problem, on_screen=problem)
     started = time.perf_counter()
     try:
         if job.output.exists() and not overwrite:
-            raise AudioFileError(f"{job.output}: exists already; --overwrite replaces it")
+            raise AudioFileError(f"{job.output}: exists already", EXISTS)
         with AudioReader(job.input) as reader:
-            warnings = _render(reader, job.output, model, mix, overwrite, on_progress)
+            form = _output_format(reader, job.output, encoding)
+            warnings = _render(reader, job.output, form, model, mix, overwrite, on_progress)
             seconds = reader.read_frames / reader.sample_rate
     except (ValueError, OSError) as error:
-        return FileResult(job.input, job.output, error=str(error))
+        on_screen = error.on_screen if isinstance(error, AudioFileError) else str(error)
+        return FileResult(job.input, job.output, error=str(error), on_screen=on_screen)
     return FileResult(job.input, job.output, seconds, time.perf_counter() - started, tuple(warnings))
+
+
+def _output_format(reader: AudioReader, target: Path, encoding: Encoding) -> OutputFormat:
+    form = choose_format(target, reader.format, encoding.subtype or reader.subtype)
+    form = widen(form, reader.claimed_frames, reader.channels)
+    check_writable(target, form, reader.sample_rate, reader.channels)
+    return form
 
 
 def _render(
     reader: AudioReader,
     target: Path,
-    model: Model,
+    form: OutputFormat,
+    model: FileModel,
     mix: float,
     overwrite: bool,
     on_progress: Callable[[float], None],
 ) -> list[str]:
-    form = choose_format(target, reader.format, reader.subtype)
-    form = widen(form, reader.claimed_frames, reader.channels)
-    check_writable(target, form, reader.sample_rate, reader.channels)
     renderer = model.renderer(reader.channels, reader.sample_rate, mix)
     muted = model.muted_blocks
     with AudioWriter(target, reader.sample_rate, reader.channels, form) as writer:
@@ -175,6 +222,7 @@ def _render(
             writer.write(renderer.process(block))
             on_progress(reader.read_frames / reader.sample_rate)
         writer.write(renderer.finish())
+        on_progress(reader.read_frames / reader.sample_rate)
         writer.commit(overwrite)
     warnings = [*reader.warnings, *([form.note] if form.note else [])]
     if writer.clipped_samples:

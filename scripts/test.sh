@@ -1,5 +1,6 @@
 #!/bin/sh
-# Set up a development environment and run every check; arguments go to pytest. Needs Python 3.11 or newer.
+# Set up a development environment and run every check. Needs Python 3.11 or newer.
+# Arguments go to pytest, which then runs once, in a row: sh scripts/test.sh tests/test_ring.py -x
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/environment.sh
@@ -13,7 +14,7 @@ install_for_tests() {
     rm -f "$VENV/deshift-program"
     # First and pinned: pip then takes a CPU build where one is at hand; an open range would fetch the newest CUDA build.
     pip_install torch==2.13.0
-    pip_install --editable '.[train,evaluate,dev]'
+    pip_install --editable '.[train,evaluate,gui,dev]'
     printf '%s\n' "$wanted" >"$VENV/deshift-tests"
 }
 
@@ -37,11 +38,21 @@ if [ "$(uname -s)" = Linux ]; then
     need_library libportaudio.so.2 libportaudio2 sounddevice
     need_program jackd jackd2 'the tests on a virtual sound card'
     need_compiler 'building pesq and pyworld'
+    need_window_libraries
+    need_program Xvfb xvfb 'the test in a real window'
+    need_program xdotool xdotool 'the test in a real window'
+    install_wanted
 fi
 install_for_tests
 check 'lint' "$VENV/bin/ruff" check .
 check 'format' "$VENV/bin/ruff" format --check .
 check 'import contracts' "$VENV/bin/lint-imports"
 check 'types' "$VENV/bin/mypy"
-check 'tests' "$VENV/bin/python" -m pytest "$@"
+if [ $# -gt 0 ]; then
+    check 'tests' "$VENV/bin/python" -m pytest "$@"
+else
+    # What listens to the clock or owns a sound server runs alone, so that no other test makes it late.
+    check 'tests side by side' "$VENV/bin/python" -m pytest -m 'not real_time' -n 2 --dist loadfile
+    check 'tests in real time' "$VENV/bin/python" -m pytest -m real_time
+fi
 printf '\nAll checks passed in %d s.\n' $(($(date +%s) - started))

@@ -25,11 +25,35 @@ if TYPE_CHECKING:
 
 # Threads only wait for each other on tensors as small as these; torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Windows are drawn into memory, also on a desktop; Qt reads this when the application is made.
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 RUN_OPTIONS = (
     *("--shifter", "vocoder", "--semitones", "12", "--workers", "1", "--device", "cpu", "--threads", "1"),
     *("--batch", "2", "--crop", "4096", "--validation-crop", "8192", "--validation-clips", "2"),
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`scripts/test.sh` runs the marked ones alone and in a row, the others side by side."""
+    config.addinivalue_line("markers", "real_time: follows the clock or owns a sound server, so it wants the machine")
+
+
+@pytest.fixture
+def app_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home for the app and its children: nothing of this user's is read, nothing is left behind."""
+    home = tmp_path / "home"
+    places = {
+        "HOME": home,
+        "XDG_CONFIG_HOME": home / ".config",
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_DATA_HOME": home / ".local/share",
+        "XDG_RUNTIME_DIR": home / ".run",
+    }
+    for name, folder in places.items():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        monkeypatch.setenv(name, str(folder))
+    return home
 
 
 @pytest.fixture(scope="session")

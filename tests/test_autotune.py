@@ -23,6 +23,8 @@ from realtime.live.status import DeviceStatus, Speed, Status
 from tests import plugin_files as files
 from tests.live_session import NOWHERE
 
+pytestmark = pytest.mark.real_time
+
 QUICK = Pace(0.1, 0.2, 0.3)
 
 

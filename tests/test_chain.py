@@ -179,6 +179,7 @@ def test_results_are_not_overwritten_by_the_next_hop() -> None:
     np.testing.assert_array_equal(audio, sent)
 
 
+@pytest.mark.real_time
 def test_a_chain_costs_little_beside_its_members() -> None:
     chain, block = Chain([Scale(512, 1024, channels=2), Scale(512, 0, channels=2)]), np.stack([noise(512)] * 2)
     times = []

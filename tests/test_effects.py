@@ -199,6 +199,7 @@ def test_without_pedalboard_one_line_says_what_to_install() -> None:
     assert 'pip install "deshift[effects]"' in ran.stdout and ran.stdout.count("\n") == 1, ran.stderr
 
 
+@pytest.mark.real_time
 def test_silence_after_sound_costs_no_more_than_a_hundredth_of_a_hop() -> None:
     """Denormal numbers in a fading tail would take the phaser six times as long."""
     for kind in KINDS:

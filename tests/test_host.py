@@ -30,6 +30,8 @@ from tests.live_session import NOWHERE, half_into_nowhere, is_alive, pid_of, wai
 from tests.plugin_files import gain_plugin
 from tests.signals import SAMPLE_RATE
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> LiveSettings:

@@ -23,6 +23,8 @@ from realtime.live.settings import LiveSettings
 from tests.live_session import half_into_nowhere, is_alive, pid_of, wait_for_sound, wait_until
 from tests.virtual_sound_card import FakeCard, JackServer
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).parents[1]
 needs_jack = pytest.mark.skipif(shutil.which("jackd") is None, reason="jackd is not installed")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="signals")

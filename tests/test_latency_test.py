@@ -21,6 +21,8 @@ from tests import plugin_files as files
 from tests.live_programs import DEADLINE, Program, strict
 from tests.virtual_sound_card import JackServer
 
+pytestmark = pytest.mark.real_time
+
 needs_jack = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("jackd") is None, reason="jackd is not installed"
 )

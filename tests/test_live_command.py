@@ -27,6 +27,8 @@ if sys.platform == "win32":
 
 import pty
 
+pytestmark = pytest.mark.real_time
+
 needs_jack = pytest.mark.skipif(shutil.which("jackd") is None, reason="jackd is not installed")
 
 

@@ -19,6 +19,8 @@ from tests.live_programs import CARD, DEADLINE, JACK, NOWHERE, Program, command,
 from tests.signals import SAMPLE_RATE, noise
 from tests.virtual_sound_card import FakeCard, JackServer
 
+pytestmark = pytest.mark.real_time
+
 needs_jack = pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("jackd") is None, reason="jackd is not installed"
 )

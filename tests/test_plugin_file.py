@@ -184,6 +184,7 @@ def test_impossible_channels_or_threads_are_refused(one_pole: Path, channels: in
         PluginFile(one_pole, channels, threads)
 
 
+@pytest.mark.real_time
 def test_a_hop_costs_little_beside_the_model(one_pole: Path) -> None:
     plugin, block = PluginFile(one_pole), noise(1, files.HOP)
     times = []

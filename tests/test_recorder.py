@@ -21,6 +21,8 @@ from realtime.live.flac_file import FlacFile
 from realtime.live.recorder import MIN_FREE_BYTES, RING_S, Recorder
 from tests.signals import noise
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).parents[1]
 RATE = 48_000
 STEP = 2.0**-23  # of 24 bit

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -50,7 +51,43 @@ def test_a_folder_with_other_things_is_never_cleared_for_an_environment(name: st
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize("group", ["dependencies", "train", "evaluate", "dev"])
+def test_every_test_runs_either_side_by_side_or_alone() -> None:
+    script = (ROOT / "scripts/test.sh").read_text(encoding="utf-8")
+    assert re.findall(r" -m pytest (.*)", script) == [
+        '"$@"',
+        "-m 'not real_time' -n 2 --dist loadfile",
+        "-m real_time",
+    ]
+
+
+def run_words(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Shell words after environment.sh, on a system whose programs are those of `folder`."""
+    return subprocess.run(
+        ["/bin/sh", "-euc", f". scripts/environment.sh; {words}"],
+        env={"PATH": str(folder), "VENV": sys.prefix},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_all_that_the_system_lacks_is_named_in_one_line(tmp_path: Path) -> None:
+    words = "need_library libnowhere.so.9 libnowhere9 hearing; need_program nowhere seeing sight; install_wanted"
+    result = run_words(words, tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "missing: libnowhere.so.9 (for hearing), the program nowhere (for sight). Install" in line
+    assert "(Debian calls it libnowhere9 seeing)" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyQt6 brings all it needs")
+def test_nothing_is_installed_where_the_window_finds_all_it_needs(tmp_path: Path) -> None:
+    result = run_words("need_window_libraries; install_wanted", tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("group", ["dependencies", "train", "evaluate", "gui", "dev"])
 def test_every_declared_requirement_is_pinned_within_its_range(group: str) -> None:
     declared = PROJECT["dependencies"] if group == "dependencies" else PROJECT["optional-dependencies"][group]
     requirements = [Requirement(text) for text in declared]

@@ -18,7 +18,10 @@ from tests.virtual_sound_card import ROOT, FakeCard, JackServer, delay_frames
 JACK = "JACK Audio Connection Kit"
 PREFILL_FRAMES, HOP_FRAMES = 1024, 512
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the virtual sound card needs Linux")
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the virtual sound card needs Linux"),
+]
 
 
 class Looping:

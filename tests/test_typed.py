@@ -12,6 +12,8 @@ from realtime.live.typed import HELP, TypedCommands
 from tests import plugin_files as files
 from tests.live_session import half_into_nowhere, wait_for_sound, wait_until
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from realtime.live.clock_device import ClockDevice, is_clock_device
-from realtime.live.device import Device, DeviceChoice, DeviceError
+from realtime.live.device import Device, DeviceChoice, FeedbackError
 from realtime.live.settings import LiveSettings, SettingsError
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class LoadedChain:
 def open_device(settings: LiveSettings) -> Device:
     """The device that was chosen, opened, not started.
 
-    Raises: DeviceError, one line, where it cannot be opened, or its loudspeaker would be heard by its microphone.
+    Raises: DeviceError, one line, where it cannot be opened; FeedbackError where its loudspeaker would be heard by its
+    microphone.
     """
     choice = settings.device
     if is_clock_device(choice):
@@ -75,7 +76,7 @@ def open_device(settings: LiveSettings) -> Device:
     guarded = not settings.allow_feedback and settings.self_test is None
     if guarded and would_feed_back(device.input_name, device.output_name, defaults):
         device.stop(1.0)
-        raise DeviceError(
+        raise FeedbackError(
             f"{device.input_name} → {device.output_name}: a microphone and a loudspeaker of the same machine howl: "
             "use headphones and --allow-feedback"
         )

@@ -1,4 +1,4 @@
-"""The processes beside the host: ``python -m realtime.live.child engine|analyst TOKEN``.
+"""The processes beside the host: ``python -m realtime.live.child engine|analyst|player TOKEN``.
 
 Commands come as JSON lines, each is answered with one, and the end of the input means that the host is gone. What
 others print goes to the standard error, so that nothing comes between the answers.
@@ -26,6 +26,10 @@ def main() -> None:
         from realtime.live.analyst import Analyst
 
         Analyst(token).run(sys.stdin.buffer, answers)
+    elif role == "player":
+        from realtime.live.player_process import PlayerProcess
+
+        PlayerProcess(token).run(sys.stdin.buffer, answers)
     else:
         raise SystemExit(f"no such role: {role}")
     answers.close()

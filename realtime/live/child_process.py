@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from realtime.contract import ContractError
-from realtime.live.device import DeviceError
+from realtime.live.device import DeviceError, FeedbackError
 from realtime.live.shared import SharedMemory
 
 ROOT = Path(__file__).parents[2]
 KEPT_LINES = 20
-ERRORS: dict[str, type[ValueError]] = {"DeviceError": DeviceError, "ContractError": ContractError}
+ERRORS: dict[str, type[ValueError]] = {error.__name__: error for error in (DeviceError, FeedbackError, ContractError)}
 
 
 class HostError(ValueError):
@@ -60,7 +60,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=writing,
-                env=_environment(),
+                env=child_environment(),
                 pass_fds=(shared.descriptor,) if os.name == "posix" else (),
                 start_new_session=True,  # Ctrl-C in the terminal is the host's alone
             )
@@ -208,7 +208,7 @@ class ChildProcess:
                     self._words.append(text)
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The host's own, with one thread for each library, and the folder this package was loaded from."""
     environment = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -18,6 +18,10 @@ class DeviceError(ValueError):
     """A sound device that cannot be used. One line: what is wrong, with which device, what to do."""
 
 
+class FeedbackError(DeviceError):
+    """The loudspeaker would be heard by the microphone. One line."""
+
+
 @dataclass(frozen=True)
 class DeviceChoice:
     """What was asked for.

@@ -25,14 +25,19 @@ LONG_AGO_S = -1e12  # actions begin with the first callback, even where PortAudi
 
 
 @dataclass(frozen=True)
-class _PortAudio:
+class PortAudio:
     """The two packages, loaded."""
 
     sounddevice: Any
     rtmixer: Any
 
+    def ring(self, channels: int, least_frames: int) -> tuple[Any, Any]:
+        """A C ring and the memory it lies in; its size a power of two, as PortAudio's ring wants."""
+        memory = np.zeros((1 << (least_frames - 1).bit_length(), channels), dtype=np.float32)
+        return self.rtmixer.RingBuffer(4 * channels, buffer=memory), memory
 
-def _portaudio() -> _PortAudio:
+
+def load_portaudio() -> PortAudio:
     """Load them.
 
     Raises: DeviceError saying what to install.
@@ -47,7 +52,7 @@ def _portaudio() -> _PortAudio:
             "PortAudio, which reaches the sound devices, is missing: apt install libportaudio2 (Debian, Ubuntu), "
             f"dnf install portaudio (Fedora) or pacman -S portaudio (Arch) ({error})"
         ) from error
-    return _PortAudio(sounddevice, rtmixer)
+    return PortAudio(sounddevice, rtmixer)
 
 
 def list_devices() -> tuple[DeviceInfo, ...]:
@@ -55,12 +60,12 @@ def list_devices() -> tuple[DeviceInfo, ...]:
 
     Raises: DeviceError where PortAudio is missing or fails.
     """
-    sounddevice = _portaudio().sounddevice
+    sounddevice = load_portaudio().sounddevice
     try:
         apis = [api["name"] for api in sounddevice.query_hostapis()]
         entries = list(sounddevice.query_devices())
     except sounddevice.PortAudioError as error:
-        raise DeviceError(f"the sound devices cannot be listed: {_reason(error)}") from error
+        raise DeviceError(f"the sound devices cannot be listed: {reason_of(error)}") from error
     default_input, default_output = (_default_index(sounddevice, side) for side in ("input", "output"))
     return tuple(
         DeviceInfo(
@@ -79,7 +84,7 @@ def list_devices() -> tuple[DeviceInfo, ...]:
 
 def supported_rates(device: DeviceInfo, rates: Sequence[int] = COMMON_RATES) -> tuple[int, ...]:
     """Those of the rates that the device takes, on both sides where it has both; asks it, which may take time."""
-    sounddevice = _portaudio().sounddevice
+    sounddevice = load_portaudio().sounddevice
 
     def takes(rate: int) -> bool:
         try:
@@ -102,14 +107,14 @@ class SoundCard:
     """
 
     def __init__(self, choice: DeviceChoice) -> None:
-        self._portaudio = _portaudio()
+        self._portaudio = load_portaudio()
         devices = list_devices()
         source = find_device(choice.input, "input", devices)
         target = find_device(choice.output, "output", devices)
         self.input_name, self.output_name = source.label, target.label
         self.one_clock = source.index == target.index or (source.host_api == target.host_api and _is_jack(source))
-        self.input_channels = _channels(choice.input_channels, source, "input")
-        self.output_channels = _channels(choice.output_channels, target, "output")
+        self.input_channels = channels_of(choice.input_channels, source, "input")
+        self.output_channels = channels_of(choice.output_channels, target, "output")
         self._streams = self._open(choice, source, target)
         self.input_rate, self.output_rate = (round(stream.samplerate) for stream in self._sides)
         self.block_frames = choice.block_frames
@@ -125,8 +130,8 @@ class SoundCard:
             raise DeviceError(f"{self._names}: was started before; open it anew")
         recorder, mixer = self._sides
         kept = max(queued_frames, 4 * self.block_frames)
-        capture_ring = self._ring(self.input_channels, int(RING_SECONDS * self.input_rate) + kept)
-        play_ring = self._ring(self.output_channels, int(RING_SECONDS * self.output_rate) + kept)
+        capture_ring = self._portaudio.ring(self.input_channels, int(RING_SECONDS * self.input_rate) + kept)
+        play_ring = self._portaudio.ring(self.output_channels, int(RING_SECONDS * self.output_rate) + kept)
         capture = Lane(
             recorder, *capture_ring, lambda: recorder.record_ringbuffer(capture_ring[0], start=LONG_AGO_S), True
         )
@@ -151,7 +156,7 @@ class SoundCard:
                 stream.stop()
                 stream.close()
 
-        self._stopped = _within(close, max(0.0, deadline_s - monotonic()))
+        self._stopped = within(close, max(0.0, deadline_s - monotonic()))
         return self._stopped
 
     def health(self) -> Health:
@@ -202,35 +207,24 @@ class SoundCard:
         if self.one_clock:
             both = {"device": (source.index, target.index), "channels": (self.input_channels, self.output_channels)}
             rate = choice.rate or source.default_rate
-            return (self._opened(rtmixer.MixerAndRecorder, (source, target), rate, {**common, **both}),)
+            return (open_stream(self._portaudio, rtmixer.MixerAndRecorder, (source, target), rate, {**common, **both}),)
         rate_in, rate_out = choice.rate or source.default_rate, choice.rate or target.default_rate
         from_source = {**common, "device": source.index, "channels": self.input_channels}
         to_target = {**common, "device": target.index, "channels": self.output_channels}
-        recorder = self._opened(rtmixer.Recorder, (source,), rate_in, from_source)
+        recorder = open_stream(self._portaudio, rtmixer.Recorder, (source,), rate_in, from_source)
         try:
-            mixer = self._opened(rtmixer.Mixer, (target,), rate_out, to_target)
+            mixer = open_stream(self._portaudio, rtmixer.Mixer, (target,), rate_out, to_target)
         except DeviceError:
-            _within(recorder.close, 1.0)
+            within(recorder.close, 1.0)
             raise
         return recorder, mixer
-
-    def _opened(self, kind: Any, devices: tuple[DeviceInfo, ...], rate: int, options: dict[str, Any]) -> Any:
-        try:
-            return kind(samplerate=rate, **options)
-        except self._portaudio.sounddevice.PortAudioError as error:
-            names = " → ".join(dict.fromkeys(device.label for device in devices))
-            if len(error.args) > 1 and error.args[1] == INVALID_RATE:
-                taken = [rate for rate in COMMON_RATES if all(rate in supported_rates(one, (rate,)) for one in devices)]
-                rates = ", ".join(str(rate) for rate in taken) or "none of the common rates"
-                raise DeviceError(f"{names}: does not run at {rate} Hz; it takes {rates}") from error
-            raise DeviceError(f"{names}: cannot be opened: {_reason(error)}") from error
 
     def _launch(self) -> None:
         for stream in self._streams:
             try:
                 stream.start()
             except self._portaudio.sounddevice.PortAudioError as error:
-                raise DeviceError(f"{self._names}: cannot be started: {_reason(error)}") from error
+                raise DeviceError(f"{self._names}: cannot be started: {reason_of(error)}") from error
 
     def _probe(self) -> int:
         """The block of a system that chooses it by itself: the stream runs without sound for some callbacks.
@@ -248,17 +242,12 @@ class SoundCard:
                 seen += action.stats.blocks
                 largest = max(largest, action.stats.max_blocksize)
         for stream in self._streams:
-            if not _within(stream.stop, 2.0):
+            if not within(stream.stop, 2.0):
                 raise DeviceError(f"{self._names}: hangs; restart the sound server and deshift")
         if not largest:
             self.stop(2.0)
             raise DeviceError(f"{self._names}: opened, but does not run; is another program holding it?")
         return int(largest)
-
-    def _ring(self, channels: int, least_frames: int) -> tuple[Any, Any]:
-        """A C ring and the memory it lies in; its size a power of two, as PortAudio's ring wants."""
-        memory = np.zeros((1 << (least_frames - 1).bit_length(), channels), dtype=np.float32)
-        return self._portaudio.rtmixer.RingBuffer(4 * channels, buffer=memory), memory
 
     def _is_active(self, stream: Any) -> bool:
         try:
@@ -267,12 +256,30 @@ class SoundCard:
             return False  # closed, or its server is gone
 
 
+def open_stream(
+    portaudio: PortAudio, kind: Any, devices: tuple[DeviceInfo, ...], rate: int, options: dict[str, Any]
+) -> Any:
+    """A stream of rtmixer, not started.
+
+    Raises: DeviceError where the devices refuse.
+    """
+    try:
+        return kind(samplerate=rate, **options)
+    except portaudio.sounddevice.PortAudioError as error:
+        names = " → ".join(dict.fromkeys(device.label for device in devices))
+        if len(error.args) > 1 and error.args[1] == INVALID_RATE:
+            taken = [rate for rate in COMMON_RATES if all(rate in supported_rates(one, (rate,)) for one in devices)]
+            rates = ", ".join(str(rate) for rate in taken) or "none of the common rates"
+            raise DeviceError(f"{names}: does not run at {rate} Hz; it takes {rates}") from error
+        raise DeviceError(f"{names}: cannot be opened: {reason_of(error)}") from error
+
+
 def sensible_latency(latency_s: float) -> float | None:
     """What PortAudio reports, or None where it cannot be true."""
     return latency_s if math.isfinite(latency_s) and 0 <= latency_s < LONGEST_LATENCY_S else None
 
 
-def _within(call: Callable[[], object], limit_s: float) -> bool:
+def within(call: Callable[[], object], limit_s: float) -> bool:
     """Whether the call came back in time; one that hangs is left behind, and holds up the end of the process."""
     helper = threading.Thread(target=call, name="closing the sound device", daemon=True)
     helper.start()
@@ -280,7 +287,7 @@ def _within(call: Callable[[], object], limit_s: float) -> bool:
     return not helper.is_alive()
 
 
-def _channels(wanted: int | None, device: DeviceInfo, side: Side) -> int:
+def channels_of(wanted: int | None, device: DeviceInfo, side: Side) -> int:
     most = device.channels(side)
     if wanted is not None and wanted > most:
         raise DeviceError(f"{device.label}: has {most} {side} channels, not {wanted}")
@@ -298,5 +305,5 @@ def _is_jack(device: DeviceInfo) -> bool:
     return "JACK" in device.host_api
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     return " ".join(str(error).split())

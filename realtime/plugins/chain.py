@@ -13,6 +13,7 @@ from realtime.plugins.member import Member, controls_of, name_of
 
 MAX_HOP_SAMPLES = 16_384
 EMPTY_HOP_SAMPLES = 128
+BYPASS = "bypass"  # ``<index>.bypass`` takes a member out like any other knob is turned: 1 out, 0 in
 
 
 class ChainError(ValueError):
@@ -171,6 +172,7 @@ class Chain:
     def set_control(self, name: str, value: float) -> None:
         """Turn a member's knob: ``<index>.<control>`` or ``<member's name>.<control>``.
 
+        Every member has ``bypass`` too (1 out, 0 in: `set_bypass`), but for one that has a control of that name itself.
         Raises: ValueError where there is no such member or control, or the value is out of its range.
         """
         heads = [str(index) for index in range(len(self._names))] + sorted(self._names, key=len, reverse=True)
@@ -179,6 +181,11 @@ class Chain:
             known = ", ".join(control.name for control in self.controls) or "none"
             raise ChainError(f"{name!r} is no control of this chain; write index.control or name.control, of: {known}")
         member, control = self._members[self._index(head)], name[len(head) + 1 :]
+        if control == BYPASS and control not in member.values:
+            if value not in (0, 1):
+                raise ChainError(f"{name} takes 0 (in) or 1 (out), not {value!r}")
+            member.set_bypass(bool(value))
+            return
         if control not in member.values:
             known = ", ".join(member.values) or "none"
             raise ChainError(f"{member.name} has no control {control!r}; it has: {known}")

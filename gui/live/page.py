@@ -1,0 +1,75 @@
+"""The live page: set-up on the left, sound and pictures in the middle, readouts on the right."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
+
+from gui.live.chain_box import ChainBox
+from gui.live.device_box import DeviceBox
+from gui.live.level_check import LevelCheckBox
+from gui.live.model_box import ModelBox
+from gui.live.options_box import OptionsBox
+from gui.live.quality import QualityPanel
+from gui.live.readouts import LevelPair, LiveHistory, ReadoutsPanel
+from gui.live.transport import Transport
+from gui.widgets.named import named
+from gui.widgets.spectrogram import SpectrogramView
+
+SIDE_CHARACTERS = 46  # of a side column, in average characters, so that it grows with the font
+STRETCHES = (0, 1, 0)
+
+
+class LivePage(QWidget):
+    """Holds the parts; each has its own controller."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transport = Transport()
+        self.devices = DeviceBox()
+        self.level_check = LevelCheckBox()
+        self.model = ModelBox()
+        self.chain = ChainBox()
+        self.options = OptionsBox()
+        self.spectrogram = SpectrogramView()
+        self.history = LiveHistory()
+        self.levels = LevelPair()
+        self.readouts = ReadoutsPanel()
+        self.quality = QualityPanel()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.addWidget(self.transport)
+        layout.addWidget(self._columns(), 1)
+
+    def _columns(self) -> QSplitter:
+        left = (self.devices, self.level_check, self.model, self.chain, self.options)
+        middle = QWidget()
+        inside = QVBoxLayout(middle)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self.spectrogram, 1)
+        inside.addWidget(self.history)
+        columns = named(QSplitter(Qt.Orientation.Horizontal), "live_columns")
+        columns.setChildrenCollapsible(False)
+        columns.addWidget(self._column(left, "setup_column"))
+        columns.addWidget(middle)
+        columns.addWidget(self._column((self.levels, self.readouts, self.quality), "readouts_column"))
+        for index, stretch in enumerate(STRETCHES):
+            columns.setStretchFactor(index, stretch)
+        return columns
+
+    def _column(self, parts: tuple[QWidget, ...], name: str) -> QScrollArea:
+        inside = QWidget()
+        layout = QVBoxLayout(inside)
+        layout.setContentsMargins(0, 0, 4, 0)
+        layout.setSpacing(6)
+        for part in parts:
+            layout.addWidget(part)
+        layout.addStretch(1)
+        area = named(QScrollArea(), name)
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setMinimumWidth(SIDE_CHARACTERS * self.fontMetrics().averageCharWidth())
+        return area
