@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, QTimer
-from PyQt6.QtWidgets import QApplication, QDialog, QMessageBox
+from PyQt6.QtWidgets import QApplication, QDialog, QMessageBox, QWidget
 
 from gui import theme
+from gui.actions import Page
 from gui.diagnostics import diagnostics
 from gui.example import Example
 from gui.files.compare_controller import CompareController
@@ -43,7 +44,7 @@ class Application(QObject):
         self._dialogs: dict[str, QDialog] = {}
         self._apply_theme(str(memory.read("window").get("theme", "system")))
         self.live_page, self.queue_view, self.compare_view = LivePage(), QueueView(), CompareView()
-        pages = {"live": self.live_page, "files": self.queue_view, "compare": self.compare_view}
+        pages: dict[Page, QWidget] = {"live": self.live_page, "files": self.queue_view, "compare": self.compare_view}
         self.shell = Shell(pages, self._close_wanted)
         self._make_controllers()
         self._connect()
@@ -66,7 +67,8 @@ class Application(QObject):
     def quit(self) -> None:
         """End without a question, as on a signal."""
         if not self._ending:
-            self._begin_to_end()
+            self._ending = True
+            QTimer.singleShot(0, self._begin_to_end)
 
     # -- inside
 
@@ -159,7 +161,8 @@ class Application(QObject):
         if self._over:
             return True
         if not self._ending and self._agreed():
-            self._begin_to_end()
+            self._ending = True
+            QTimer.singleShot(0, self._begin_to_end)  # not within the event that is refused here
         return False
 
     def _agreed(self) -> bool:
@@ -173,7 +176,6 @@ class Application(QObject):
         return QMessageBox.question(self.shell, "deshift", question) == QMessageBox.StandardButton.Yes
 
     def _begin_to_end(self) -> None:
-        self._ending = True
         self._remember(geometry=self.shell.geometry_text())
         self.shell.setEnabled(False)
         self.shell.say("Ending…")

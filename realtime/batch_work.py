@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from realtime.bundled import default_name
 from realtime.files import FileModel, Job, search
 from realtime.model import load_model
 
-NICE = 10  # of the working thread: sound and screen come first
+NICE = 10  # added for the working thread: sound and screen come first
 
 
 class Clock:
@@ -76,6 +75,6 @@ def open_model(options: BatchOptions) -> FileModel:
 
 
 def lower_priority() -> None:
-    """Let the calling thread stand back. Linux alone knows a nice value of single threads."""
+    """Let the calling thread stand back. On Linux alone a nice value is that of a single thread."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        os.nice(NICE)

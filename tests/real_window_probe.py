@@ -16,7 +16,7 @@ from typing import Any
 
 from PyQt6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QObject, QPoint, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QGuiApplication
-from PyQt6.QtWidgets import QAbstractItemView, QApplication, QLabel, QWidget
+from PyQt6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
 
 import deshift
 from tests.gui_watchdog import Watchdog
@@ -115,7 +115,7 @@ class Probe(QObject):
         """The whole display as PNG."""
         screen = QGuiApplication.primaryScreen()
         assert screen is not None
-        return screen.grabWindow(0).save(path)  # type: ignore[call-overload,no-any-return]
+        return screen.grabWindow().save(path)
 
     def _answer(self, words: list[Any]) -> None:
         try:
@@ -131,9 +131,10 @@ def _texts(widget: QWidget) -> list[str]:
 
 
 def _found(name: str) -> QWidget:
-    """The one visible widget of this name: its object name, or what a screen reader calls it."""
+    """The one visible widget of this name: its object name, what a screen reader calls it, or the text on a button."""
     every = [widget for widget in QApplication.allWidgets() if widget.isVisible()]
     widgets = [widget for widget in every if name in (widget.objectName(), widget.accessibleName())]
+    widgets = widgets or [widget for widget in every if isinstance(widget, QAbstractButton) and widget.text() == name]
     if len(widgets) != 1:
         raise LookupError(f"{len(widgets)} visible widgets are called {name}")
     return widgets[0]

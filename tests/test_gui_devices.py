@@ -354,7 +354,6 @@ def test_another_palette_changes_the_hints_colour(desks: Desks, qtbot, qapp) -> 
     desk = desks.listed(())
     with qtbot.waitExposed(desk.box):
         desk.box.show()
-    theme.apply(qapp, "dark")
-    dark = desk.box.hint.styleSheet()
-    theme.apply(qapp, "light")
-    assert dark != desk.box.hint.styleSheet()
+    for name, colours in (("dark", theme.DARK), ("light", theme.LIGHT)):
+        theme.apply(qapp, name)
+        qtbot.waitUntil(lambda wanted=colours.warning: wanted in desk.box.hint.styleSheet())

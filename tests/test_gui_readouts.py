@@ -117,7 +117,9 @@ def test_a_model_that_does_not_keep_up_is_a_warning(panel: ReadoutsPanel) -> Non
 
 
 def test_only_a_running_session_can_be_measured(panel: ReadoutsPanel, qtbot: QtBot, told: list[LiveStatus]) -> None:
-    panel.show_status(LiveStatus(Status("stopped")), 0.0)
+    assert not panel.latency.measure.isEnabled()
+    assert panel.latency.sentence.text() == "Known once the sound runs."
+    panel.show_status(replace(told[0], engine=replace(told[0].engine, state="stopped")), 0.0)
     assert not panel.latency.measure.isEnabled()
     panel.show_status(told[0], 0.0)
     with qtbot.waitSignal(panel.measure_clicked, timeout=1000):
@@ -222,6 +224,32 @@ def test_a_lost_device_and_its_return_are_marked() -> None:
         [],
         [("restart", "Mic runs again after 2.0 s")],
     ]
+
+
+def test_a_note_that_stays_while_the_device_goes_is_not_marked_again() -> None:
+    chronicle = Chronicle()
+    changed = replace(session(), note="changed to half")
+    chronicle.look(changed, 0.0)
+    lost = replace(changed, engine=replace(changed.engine, state="lost", message="Mic is gone"))
+    assert [(mark.kind, mark.words) for mark in chronicle.look(lost, 1.0).marks] == [("lost", "Mic is gone")]
+
+
+def test_a_warning_that_comes_and_goes_is_marked_twice_a_minute_at_most() -> None:
+    chronicle = Chronicle()
+    marks = [
+        (at_s, mark.words)
+        for at_s in range(60)
+        for mark in chronicle.look(session(warnings=("only zeros",) if at_s % 2 else ()), float(at_s)).marks
+    ]
+    assert marks == [(1, "only zeros"), (31, "only zeros")]
+
+
+def test_a_miss_from_before_the_first_look_keeps_its_time() -> None:
+    chronicle = Chronicle()
+    old, new = Event(1.0, "late model"), Event(5.0, "device gap")
+    assert [mark.at_s for mark in chronicle.look(session((old,), 10.0), 510.0).marks] == [501.0]
+    found = chronicle.look(session((old, new), 10.2), 510.2).marks
+    assert [mark.at_s for mark in found] == [510.2 - 2.0], "the device's clock lags; it was seen at most 2 s late"
 
 
 def test_a_second_session_begins_anew() -> None:

@@ -176,13 +176,17 @@ def test_the_legend_names_every_part_and_says_what_is_not_known(qtbot: QtBot) ->
     bar.show_picture(LatencyPicture(PARTS, "≥ 40.0 ms", 52.0, "measured 52.0 ms", "Off by 12.0 ms.", warning=True))
     bar.show()
     legend = [words.text() for words in bar.findChildren(Words) if words.isVisible()]
-    assert [
-        text for text in legend if text.startswith(("hop", "window", "buffering", "device"))
-    ] == ["hop 10.0", "window 30.0", "buffering 0.0", "device in ?"]
+    assert [text for text in legend if text.startswith(("hop", "window", "buffering", "device"))] == [
+        "hop 10.0",
+        "window 30.0",
+        "buffering 0.0",
+        "device in ?",
+    ]
     assert bar.total.text() == "≥ 40.0 ms"
     assert (bar.measured.tone, bar.sentence.tone, bar.sentence.isVisible()) == ("warning", "warning", True)
     assert "52.0" in bar.accessibleDescription()
-    bar.show_picture(LatencyPicture(PARTS[:1], "10.0 ms"))
+    bar.show_picture(LatencyPicture((Part("hop", 201.33),), "201.3 ms"))
+    assert [words.text() for words in bar.findChildren(Words) if words.text().startswith("hop")] == ["hop 201"]
     assert not bar.sentence.isVisible()
 
 

@@ -132,7 +132,7 @@ def test_the_position_that_is_told_is_the_one_that_is_heard(
         player.load(files)
         player.play()
         wait_until(player, 0.5)
-        told_s = [player.status().position_s for _ in range(1)][0]
+        told_s = player.status().position_s
         player.pause()  # what was heard until now, and the queue, come out; the fade marks the place
         time.sleep(0.2)
         end_s = player.status().position_s
@@ -181,8 +181,7 @@ def test_a_killed_sound_server_is_told_and_the_next_play_goes_on_where_it_was(
         with pytest.raises(ValueError) as error:
             player.play()  # it is still gone
         assert "\n" not in str(error.value)
-        card._process.kill()
-        card._process.communicate()
+        card.unplug()
         server.start()
         with FakeCard(server, tmp_path / "again.npz", "zeros") as again:
             player.play()
@@ -192,7 +191,6 @@ def test_a_killed_sound_server_is_told_and_the_next_play_goes_on_where_it_was(
             assert player.close() is True
             assert time.monotonic() - before < 2.5
             heard = again.unplug()["heard"]
-        np.savez(tmp_path / "card.npz", heard=heard)  # what the first card, which was killed, could not keep
     piece = stretches(heard)[0][2000:6000]
     at = found_at(SOUND, piece)
     assert status.position_s - 0.05 < (at - 2000) / SAMPLE_RATE < status.position_s + 0.05

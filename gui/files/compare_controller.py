@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject
 from gui.files.compare_measure import AFTER, BEFORE, INVERSE, REFERENCE
 from gui.files.compare_pair import ComparePair
 from gui.files.compare_player import ComparePlayer
-from gui.files.compare_rows import LETTERS, ROLES, PlotRow, Span
+from gui.files.compare_rows import LETTERS, ROLES, Span
 from gui.files.compare_save import figure_rows, write_picture
 from gui.files.compare_view import CompareView
 from gui.files.compare_work import CompareWork
@@ -212,8 +212,7 @@ class CompareController(QObject):
             self._say(f"Three files are compared at most; {len(more)} more were left out.")
 
     def _draw(self) -> None:
-        rows = [PlotRow(index, sound, self.pair.shift_s(index)) for index, sound in sorted(self.pair.sounds.items())]
-        self._view.show_rows(rows, self.pair.length_s)
+        self._view.show_sounds(self.pair.contents(), self.pair.length_s)
         self._view.allow_inverse(BEFORE in self.pair.sounds and not self.pair.rendering)
         self._show_selected()
 
@@ -257,8 +256,7 @@ class CompareController(QObject):
         self._view.transport.show_available(available)
         self._view.transport.show_selected(self._selected)
         for index, row in self._view.plots.rows.items():
-            if row.selected != (index == self._selected):
-                row.set_selected(index == self._selected)
+            row.set_selected(index == self._selected)
 
     def _show_player(self, status: PlayerStatus) -> None:
         self._view.transport.show_playing(status.state == "playing")

@@ -10,6 +10,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from gui.files.compare_files import Sound
 from gui.files.compare_levels import matching_gains
 from gui.files.compare_measure import AFTER, BEFORE, INVERSE, REFERENCE
+from gui.files.compare_plots import Content
 from gui.files.compare_work import CompareWork
 from realtime.live.player import Track
 from realtime.plugins.vocoder import LARGEST_SHIFT_SEMITONES
@@ -40,7 +41,7 @@ class ComparePair(QObject):
         self._work = work
         self._trained_shift: tuple[float, float] | None = None
         self._waiting: set[int] = set()
-        self.rendering = False
+        self.rendering, self._semitones = False, 0.0
         self._forget()
         work.scanned.connect(self._scanned)
         work.broken.connect(self._broken)
@@ -69,7 +70,7 @@ class ComparePair(QObject):
         """Make B, in place of the one that was; False where there is nothing to make it from, or it is being made."""
         if BEFORE not in self.sounds or self.rendering:
             return False
-        self.rendering = True
+        self.rendering, self._semitones = True, semitones
         self.figures.pop(INVERSE, None)
         if self.sounds.pop(INVERSE, None) is not None:
             self.drawn.emit()
@@ -93,14 +94,22 @@ class ComparePair(QObject):
             for index, sound, gain_db in zip(self.order, sounds, gains_db, strict=True)
         ]
 
-    def shift_s(self, index: int) -> float:
-        """How much later a file is drawn than it lies, so that all are aligned."""
+    def contents(self) -> list[Content]:
+        """What is drawn, aligned."""
+        inverse = f"{self._semitones:+.2f} st".replace("-", "−")
+        return [
+            Content(index, sound, inverse if index == INVERSE else sound.path.name, self._shift_s(index))
+            for index, sound in sorted(self.sounds.items())
+        ]
+
+    def _shift_s(self, index: int) -> float:
+        """How much later a file is drawn than it lies."""
         return -self.offset_samples / self.sounds[index].sample_rate if index == REFERENCE else 0.0
 
     @property
     def length_s(self) -> float:
         """Of the longest, aligned."""
-        return max((sound.duration_s + self.shift_s(index) for index, sound in self.sounds.items()), default=0.0)
+        return max((sound.duration_s + self._shift_s(index) for index, sound in self.sounds.items()), default=0.0)
 
     @property
     def reading(self) -> bool:

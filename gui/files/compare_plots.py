@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyqtgraph as pg
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QWidget
 
-from gui.files.compare_rows import PlotRow, Span, TimeBox
+from gui.files.compare_files import Sound
+from gui.files.compare_rows import PlotRow, Span, TimeAxis, TimeBox
 from gui.theme import meanings
 
 SHORTEST_VIEW_S = 0.01
+MOST_ROWS = 4
 ZOOM = 2.0
 _SEEK_S, _FINE_SEEK_S = 1.0, 0.1
 _SPECTROGRAM_SHARE, _WAVEFORM_SHARE = 3, 2
+_GAP = 2  # pixels between the plots
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a row shows: 0 A, 1 B, 2 C, 3 the reference; `detail` stands in its title, `shift_s` aligns it."""
+
+    index: int
+    sound: Sound
+    detail: str
+    shift_s: float = 0.0
 
 
 class ComparePlots(pg.GraphicsLayoutWidget):
@@ -32,6 +46,8 @@ class ComparePlots(pg.GraphicsLayoutWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.rows: dict[int, PlotRow] = {}
+        self._made: dict[int, PlotRow] = {}
+        self._time_axis = TimeAxis("bottom")
         self.duration_s = 0.0
         self.cursor_s = 0.0
         self.selection: Span | None = None
@@ -42,47 +58,40 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.ci.layout.setContentsMargins(0, 0, 4, 0)
-        self.ci.layout.setSpacing(2)
+        self.ci.layout.setSpacing(0)
+        self.ci.layout.setColumnStretchFactor(1, 1)
+        self.addItem(self._time_axis, row=2 * MOST_ROWS, col=1)
         self.restyle()
 
-    def set_rows(self, rows: Sequence[PlotRow], duration_s: float) -> None:
-        """Show these rows, top down, over so many seconds; the stretch in view stays where the length does."""
+    def show_sounds(self, contents: Sequence[Content], duration_s: float) -> None:
+        """Draw these files, top down, over so many seconds; the stretch in view stays where the length does."""
         before = self.view_span() if duration_s == self.duration_s and self.rows else None
-        self.clear()
-        self.rows = {row.index: row for row in rows}
         self.duration_s = duration_s
-        for place, row in enumerate(rows):
-            row.show_time_axis(place == len(rows) - 1)
-            self.addItem(row.waveform_plot, row=2 * place, col=0)
-            self.addItem(row.picture_plot, row=2 * place + 1, col=0)
-            self.ci.layout.setRowStretchFactor(2 * place, _WAVEFORM_SHARE)
-            self.ci.layout.setRowStretchFactor(2 * place + 1, _SPECTROGRAM_SHARE)
-            row.region_changed.connect(self._region_moved)
-        for place in range(2 * len(rows), 8):
-            self.ci.layout.setRowStretchFactor(place, 0)
-        self._link()
-        self.restyle()
+        if [content.index for content in contents] != list(self.rows):
+            self._place([content.index for content in contents])
+        for content in contents:
+            self.rows[content.index].show_sound(content.sound, content.detail, content.shift_s)
+        for view in self.views():
+            view.setLimits(xMin=0, xMax=max(duration_s, SHORTEST_VIEW_S), minXRange=SHORTEST_VIEW_S)
         self.show_span(*(before or (0.0, max(duration_s, SHORTEST_VIEW_S))))
         self.set_selection(self.selection)
         self.set_cursor(self.cursor_s)
 
-    def boxes(self) -> list[TimeBox]:
-        """The view boxes, top down."""
-        return [box for row in self.rows.values() for box in row.boxes()]
+    def views(self) -> list[TimeBox]:
+        """Waveforms and spectrograms, top down."""
+        return [view for row in self.rows.values() for view in row.views()]
 
     def view_span(self) -> Span:
         """The seconds in view."""
-        boxes = self.boxes()
-        if not boxes:
+        if not self.rows:
             return (0.0, 0.0)
-        from_s, to_s = boxes[0].viewRange()[0]
+        from_s, to_s = self.views()[0].viewRange()[0]
         return float(from_s), float(to_s)
 
     def show_span(self, from_s: float, to_s: float) -> None:
         """Bring these seconds into view, as far as there are such."""
-        boxes = self.boxes()
-        if boxes:
-            boxes[0].setXRange(from_s, to_s, padding=0)
+        if self.rows:
+            self.views()[0].setXRange(from_s, to_s, padding=0)
 
     def show_all(self) -> None:
         """The whole length."""
@@ -124,7 +133,9 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         """Take on the colours of the palette."""
         colours = meanings()
         self.setBackground(colours.background)
-        for row in self.rows.values():
+        self._time_axis.setPen(colours.line)
+        self._time_axis.setTextPen(colours.line)
+        for row in self._made.values():
             row.restyle(colours)
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
@@ -162,16 +173,49 @@ class ComparePlots(pg.GraphicsLayoutWidget):
             actions[key]()
         return key in places or key in actions
 
+    def _place(self, indexes: Sequence[int]) -> None:
+        """Put in and take out rows; each has its own two lines, and only those that change cost time."""
+        for index in [index for index in self.rows if index not in indexes]:
+            self._take_out(index)
+        for index in [index for index in indexes if index not in self.rows]:
+            self._put_in(index)
+        self.rows = {index: self._made[index] for index in indexes}
+        if self.rows:
+            self._time_axis.linkToView(self.views()[-1])
+        self._link()
+
+    def _put_in(self, index: int) -> None:
+        row = self._made.get(index) or self._new_row(index)
+        self._made[index] = row
+        for line, (axis, view) in enumerate(zip(row.axes, row.views(), strict=True), start=2 * index):
+            self.addItem(axis, row=line, col=0)
+            self.addItem(view, row=line, col=1)
+            self.ci.layout.setRowStretchFactor(line, _SPECTROGRAM_SHARE if line % 2 else _WAVEFORM_SHARE)
+            self.ci.layout.setRowSpacing(line, _GAP)
+        self.rows[index] = row
+
+    def _take_out(self, index: int) -> None:
+        row = self.rows.pop(index)
+        for item in (*row.axes, *row.views()):
+            self.removeItem(item)
+        for line in (2 * index, 2 * index + 1):
+            self.ci.layout.setRowStretchFactor(line, 0)
+            self.ci.layout.setRowSpacing(line, 0)
+
+    def _new_row(self, index: int) -> PlotRow:
+        row = PlotRow(index, self)
+        row.region_changed.connect(self._select)
+        for view in row.views():
+            view.seek_wanted.connect(self._seek)
+            view.selecting.connect(self._select)
+            view.sigXRangeChanged.connect(self._view_moved)
+        return row
+
     def _link(self) -> None:
-        boxes = self.boxes()
-        for box in boxes:
-            box.setLimits(xMin=0, xMax=max(self.duration_s, SHORTEST_VIEW_S), minXRange=SHORTEST_VIEW_S)
-            if box is not boxes[0]:
-                box.setXLink(boxes[0])
-            box.seek_wanted.connect(self._seek)
-            box.selecting.connect(self._select)
-        if boxes:
-            boxes[0].sigXRangeChanged.connect(self._view_moved)
+        """All views follow the first one."""
+        views = self.views()
+        for view in views:
+            view.setXLink(None if view is views[0] else views[0])
 
     def _seek(self, at_s: float) -> None:
         at_s = min(max(at_s, 0.0), self.duration_s)
@@ -185,9 +229,6 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         if finished:
             self.selection_changed.emit(self.selection)
 
-    def _region_moved(self, from_s: float, to_s: float, finished: bool) -> None:
-        self._select(from_s, to_s, finished)
-
     def _remove_selection(self) -> None:
         self.set_selection(None)
         self.selection_changed.emit(None)
@@ -200,5 +241,6 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         start = self.selection[0] if self.selection is not None and self.selection[0] < self.cursor_s else 0.0
         self._select(start, self.cursor_s, True)
 
-    def _view_moved(self) -> None:
-        self.view_changed.emit(*self.view_span())
+    def _view_moved(self, view: TimeBox) -> None:
+        if self.rows and view is self.views()[0]:
+            self.view_changed.emit(*self.view_span())

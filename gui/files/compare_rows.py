@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import pyqtgraph as pg
@@ -20,8 +22,8 @@ LETTERS = ("A", "B", "C", "R")
 ROLES = ("Before", "DSP inverse", "After", "Reference")
 _MEANINGS = ("raw", "inverse", "model", "reference")
 _SHADE = 55  # of the selection, of 255
+_TITLE_ROOM = 1.7  # the upper end of the waveform's axis, so that the title hides no more than its tips
 _WHEEL_PAGE = 0.15  # of the view, a notch with Shift
-_SELECTED_PEN = 2
 
 
 def colour_of(index: int, colours: Meanings) -> str:
@@ -67,39 +69,67 @@ class TimeBox(pg.ViewBox):
             super().wheelEvent(event, axis=0)
 
 
-class PlotRow(QObject):
-    """The two plots of a file. Rows are 0 A before, 1 B inverse, 2 C after, 3 R reference.
+class TimeAxis(pg.AxisItem):
+    """Marks such as "1.5 s" and, from a minute on, "1:05"."""
 
-    Args:
-        sound: what was read of it; shift_s: how much later it is drawn than the file says, to align it.
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:  # noqa: N802
+        """The texts of marks at so many seconds."""
+        decimals = max(0, math.ceil(-math.log10(spacing) - 1e-9))
+        return [time_text(value, decimals) for value in values]
+
+
+def time_text(seconds: float, decimals: int) -> str:
+    """``"1.5 s"``, ``"1:05"``, ``"1:02:03.4"``."""
+    if seconds < 60:
+        return f"{seconds:.{decimals}f} s"
+    minutes, rest = divmod(round(seconds, decimals), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    start = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{start}:{rest:0{decimals + 3 if decimals else 2}.{decimals}f}"
+
+
+class PlotRow(QObject):
+    """The two plots of one file; rows are 0 A before, 1 B inverse, 2 C after, 3 R reference.
+
+    Two views and their axes, not pyqtgraph's PlotItem, whose hidden menus take longer to make than a picture lasts.
     """
 
     region_changed = pyqtSignal(float, float, bool)
 
-    def __init__(self, index: int, sound: Sound, shift_s: float = 0.0, parent: QObject | None = None) -> None:
+    def __init__(self, index: int, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.index, self.sound, self.shift_s = index, sound, shift_s
-        self.selected = False
-        self.waveform_plot = self._plot(pg.AxisItem("left"))
-        self.picture_plot = self._plot(log_frequency_axis())
-        self.waveform = Waveform(self.waveform_plot, colour_of(index, meanings()), self)
+        self.index, self.selected = index, False
+        self.sound: Sound | None = None
+        self._detail = ""
+        self.waveform_view, self.picture_view = TimeBox(), TimeBox()
+        self.axes = [pg.AxisItem("left"), log_frequency_axis()]
         self.title = pg.TextItem(anchor=(0, 0))
-        self._fill_waveform()
-        self._fill_picture()
-        self._regions = [self._region(plot) for plot in self.plots()]
-        self._cursors = [self._cursor(plot) for plot in self.plots()]
+        self.title.setParentItem(self.waveform_view)
+        self.waveform = Waveform(self.waveform_view, colour_of(index, meanings()), self)
+        self._image = pg.ImageItem(axisOrder="row-major", levels=(0, 255))
+        self._image.setLookupTable(colour_map().getLookupTable(nPts=256))
+        self.picture_view.addItem(self._image, ignoreBounds=True)
+        self._place_axes()
+        self._regions = [self._region(view) for view in self.views()]
+        self._cursors = [self._cursor(view) for view in self.views()]
+        self.restyle(meanings())
 
-    def plots(self) -> list[pg.PlotItem]:
+    def views(self) -> list[TimeBox]:
         """Waveform and spectrogram."""
-        return [self.waveform_plot, self.picture_plot]
+        return [self.waveform_view, self.picture_view]
 
-    def boxes(self) -> list[TimeBox]:
-        """Their view boxes."""
-        return [plot.getViewBox() for plot in self.plots()]
-
-    def show_time_axis(self, shown: bool) -> None:
-        """Only the last row has the seconds below it."""
-        self.picture_plot.showAxis("bottom", shown)
+    def show_sound(self, sound: Sound, detail: str, shift_s: float) -> None:
+        """Draw a file, `shift_s` later than it is; `detail` stands in its title."""
+        self._detail = detail
+        self.waveform.set_envelope(sound.envelope, shift_s)
+        low, high = log_span(sound.frequencies_hz)
+        self.picture_view.setYRange(low, high, padding=0)
+        if sound is not self.sound:
+            # Bytes under a table of 256 colours need no arithmetic before they are painted.
+            self._image.setImage(sound.picture if sound.picture.shape[1] else None, autoLevels=False)
+        self._image.setRect(QRectF(shift_s, low, max(sound.picture_s, 1e-3), high - low))
+        self.sound = sound
+        self.restyle(meanings())
 
     def set_cursor(self, at_s: float) -> None:
         """Move the line of what is heard."""
@@ -117,71 +147,49 @@ class PlotRow(QObject):
 
     def set_selected(self, selected: bool) -> None:
         """Whether it is the one that is heard: its title says so."""
-        self.selected = selected
-        self.restyle(meanings())
+        if selected != self.selected:
+            self.selected = selected
+            self.restyle(meanings())
 
     def restyle(self, colours: Meanings) -> None:
         """Take on the colours of the palette."""
         colour = QColor(colour_of(self.index, colours))
         self.waveform.set_colour(colour.name())
-        ink = QColor(colours.background) if self.selected else colour
-        self.title.setText(self._title(), color=ink)
+        heard = " ▶" if self.selected else ""
+        self.title.setText(f" {LETTERS[self.index]}{heard}  {ROLES[self.index]} · {self._detail} ")
+        self.title.setColor(QColor(colours.background) if self.selected else colour)
         self.title.fill = pg.mkBrush(colour if self.selected else QColor(colours.background))
-        for plot in self.plots():
-            for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(colours.line)
-                plot.getAxis(side).setTextPen(colours.line)
+        for axis in self.axes:
+            axis.setPen(colours.line)
+            axis.setTextPen(colours.line)
         shade = QColor(colours.line)
         shade.setAlpha(_SHADE)
         for region in self._regions:
             region.setBrush(shade)
-        for cursor, ink_name in zip(self._cursors, (colours.bad, "#ffffff"), strict=True):
-            cursor.setPen(pg.mkPen(ink_name, width=1))
+        for cursor, ink in zip(self._cursors, (colours.bad, "#ffffff"), strict=True):
+            cursor.setPen(pg.mkPen(ink, width=1))
 
-    def _title(self) -> str:
-        heard = " ▶" if self.selected else ""
-        return f" {LETTERS[self.index]}{heard}  {ROLES[self.index]} · {self.sound.path.name} "
-
-    def _plot(self, axis: pg.AxisItem) -> pg.PlotItem:
-        plot = pg.PlotItem(viewBox=TimeBox(), axisItems={"left": axis, "bottom": pg.AxisItem("bottom")})
-        plot.hideButtons()
-        plot.setMenuEnabled(False)
-        plot.showAxis("bottom", False)
+    def _place_axes(self) -> None:
         metrics = QFontMetrics(QApplication.font())
-        plot.getAxis("left").setWidth(metrics.horizontalAdvance("0000") + metrics.height())
-        plot.getAxis("bottom").setLabel("Time (s)")
-        plot.getAxis("bottom").enableAutoSIPrefix(False)
-        return plot
+        for axis, view in zip(self.axes, self.views(), strict=True):
+            axis.linkToView(view)
+            axis.setWidth(metrics.horizontalAdvance("−0.5") + metrics.height())
+        self.axes[0].setTicks([[(-0.5, "−0.5"), (0.5, "0.5")]])
+        self.waveform_view.setYRange(-1, _TITLE_ROOM, padding=0)
 
-    def _fill_waveform(self) -> None:
-        self.waveform_plot.setYRange(-1, 1, padding=0)
-        self.waveform_plot.getAxis("left").setTicks([[(-1, "−1"), (0, "0"), (1, "1")]])
-        self.waveform.set_envelope(self.sound.envelope, self.shift_s)
-        self.title.setParentItem(self.waveform_plot.getViewBox())
-
-    def _fill_picture(self) -> None:
-        low, high = log_span(self.sound.frequencies_hz)
-        self.picture_plot.setYRange(low, high, padding=0)
-        if self.sound.picture.shape[1]:
-            # Bytes under a table of 256 colours need no arithmetic before they are painted.
-            image = pg.ImageItem(image=self.sound.picture, axisOrder="row-major", levels=(0, 255))
-            image.setLookupTable(colour_map().getLookupTable(nPts=256))
-            image.setRect(QRectF(self.shift_s, low, self.sound.picture_s, high - low))
-            self.picture_plot.addItem(image, ignoreBounds=True)
-
-    def _region(self, plot: pg.PlotItem) -> pg.LinearRegionItem:
+    def _region(self, view: TimeBox) -> pg.LinearRegionItem:
         region = pg.LinearRegionItem(values=(0, 0), swapMode="sort")
         region.setVisible(False)
         region.setZValue(5)
         region.sigRegionChanged.connect(self._region_moves)
         region.sigRegionChangeFinished.connect(self._region_moved)
-        plot.addItem(region, ignoreBounds=True)
+        view.addItem(region, ignoreBounds=True)
         return region
 
-    def _cursor(self, plot: pg.PlotItem) -> pg.InfiniteLine:
+    def _cursor(self, view: TimeBox) -> pg.InfiniteLine:
         cursor = pg.InfiniteLine(0, angle=90)
         cursor.setZValue(6)
-        plot.addItem(cursor, ignoreBounds=True)
+        view.addItem(cursor, ignoreBounds=True)
         return cursor
 
     def _region_moves(self, region: pg.LinearRegionItem) -> None:

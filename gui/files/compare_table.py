@@ -29,6 +29,9 @@ class FigureTable(QTableWidget):
         self.setTabKeyNavigation(False)
         self._fill_headers()
         self.show_figures({})
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumWidth(self._needed_width())
+        self.setMaximumHeight(self._needed_height())
 
     def show_figures(self, found: Mapping[int, FileFigures]) -> None:
         """The figures by row, 0 A … 2 C."""
@@ -54,9 +57,19 @@ class FigureTable(QTableWidget):
         across, down = self.horizontalHeader(), self.verticalHeader()
         if across is not None:
             across.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-            across.setMinimumSectionSize(self.fontMetrics().horizontalAdvance("00000.0"))
+            across.setMinimumSectionSize(self.fontMetrics().horizontalAdvance("−000.000"))
         if down is not None:
             down.setDefaultSectionSize(round(1.5 * self.fontMetrics().height()))
+
+    def _needed_width(self) -> int:
+        across, down = self.horizontalHeader(), self.verticalHeader()
+        columns = len(_ROWS) * (across.minimumSectionSize() if across is not None else 0)
+        return columns + (down.sizeHint().width() if down is not None else 0) + 2 * self.frameWidth()
+
+    def _needed_height(self) -> int:
+        across, down = self.horizontalHeader(), self.verticalHeader()
+        lines = len(FIGURES) * (down.defaultSectionSize() if down is not None else 0)
+        return lines + (across.sizeHint().height() if across is not None else 0) + 2 * self.frameWidth()
 
 
 def _text(figures: FileFigures | None, figure: Figure) -> str:

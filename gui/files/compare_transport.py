@@ -8,8 +8,9 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from gui.files.compare_levels import MEASURE
-from gui.files.compare_rows import LETTERS, ROLES
+from gui.files.compare_rows import LETTERS, ROLES, colour_of
 from gui.icons import icon
+from gui.theme import meanings
 
 
 class TransportBar(QWidget):
@@ -70,6 +71,10 @@ class TransportBar(QWidget):
         """Icons in the colours of the palette."""
         self.loop.setIcon(icon("loop"))
         self.show_playing(self.play.text() == "Pause")
+        colours = meanings()
+        for index, button in enumerate(self.tracks):
+            button.setStyleSheet(_checked(colour_of(index, colours), colours.background))
+        self.loop.setStyleSheet(_checked(colours.good, colours.background))
 
     def _make_tracks(self) -> None:
         self.tracks: list[QToolButton] = []
@@ -118,6 +123,12 @@ class TransportBar(QWidget):
             button.setText(name.split()[0])
         self._line.addWidget(button)
         return button
+
+
+def _checked(colour: str, ink: str) -> str:
+    """A pressed button in the colour of what it means: Fusion's own shade is too faint on dark."""
+    style = f"background: {colour}; color: {ink}; border: 1px solid {colour}; border-radius: 3px; font-weight: bold"
+    return f"QToolButton:checked:enabled {{ {style}; }}"
 
 
 def clock_text(seconds: float) -> str:

@@ -10,6 +10,7 @@ from PyQt6.QtGui import QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -21,8 +22,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from gui.files.compare_plots import ComparePlots
-from gui.files.compare_rows import PlotRow
+from gui.files.compare_plots import ComparePlots, Content
+from gui.files.compare_rows import LETTERS
 from gui.files.compare_table import FigureTable
 from gui.files.compare_transport import TransportBar
 from gui.icons import icon
@@ -70,21 +71,25 @@ class CompareView(QWidget):
         page.addWidget(self.transport)
         self._connect()
         self.set_shift(-LARGEST_SHIFT_SEMITONES)
-        self.show_rows((), 0.0)
+        self.show_sounds((), 0.0)
         self.show_figures({}, "")
         self.show_work("", None)
+        self.allow_inverse(False)
 
-    def show_rows(self, rows: Sequence[PlotRow], duration_s: float) -> None:
+    def show_sounds(self, contents: Sequence[Content], duration_s: float) -> None:
         """These files over one another; without any, the hint."""
-        self.plots.set_rows(rows, duration_s)
-        self._stack.setCurrentIndex(1 if rows else 0)
-        self.save_picture.setEnabled(bool(rows))
+        self.plots.show_sounds(contents, duration_s)
+        self._stack.setCurrentIndex(1 if contents else 0)
+        self.scroll_bar.setVisible(bool(contents))
+        self.save_picture.setEnabled(bool(contents))
         self._show_scroll()
 
     def show_figures(self, found: Mapping[int, FileFigures], caption: str) -> None:
         """The table, and a line on what it was measured."""
         self.table.show_figures(found)
         self.caption.say(caption or "Figures appear here.", "faint")
+        lines = [f"{LETTERS[index]}: {note}" for index in sorted(found) if index for note in found[index].notes]
+        self.notes.say("\n".join(lines), "faint")
         self.export.setEnabled(bool(found))
 
     def show_work(self, text: str, fraction: float | None) -> None:
@@ -160,6 +165,7 @@ class CompareView(QWidget):
         hint = QLabel(HINT)
         hint.setWordWrap(True)
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        hint.setFrameShape(QFrame.Shape.StyledPanel)
         self._stack.addWidget(hint)
         self._stack.addWidget(self.plots)
         self.scroll_bar = QScrollBar(Qt.Orientation.Horizontal)
@@ -179,7 +185,10 @@ class CompareView(QWidget):
         column.setSpacing(4)
         self.caption = Words()
         column.addWidget(self.caption)
-        column.addWidget(self.table, stretch=1)
+        column.addWidget(self.table, stretch=2)
+        self.notes = Words(wrapped=True)
+        self.notes.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self.notes, stretch=1)
         column.addLayout(self._inverse_line())
         buttons = QHBoxLayout()
         self.export = QPushButton("Export figures…")

@@ -22,10 +22,10 @@ from gui.widgets.named import named
 from realtime.batch_items import BatchItem
 
 WIDEST = {  # what a column is made wide enough for
-    STATE: "✓  Cancelled",
+    STATE: "✓ Cancelled",
     NAME: "A name of usual length.wav",
     LENGTH: "10:00:00",
-    PROGRESS: "100 % · 59 min 59 s left",
+    PROGRESS: "42 % · 9 min 59 s left",
     SPEED: "× real time",
 }
 STEPS = 1000
@@ -113,7 +113,9 @@ class QueueTable(QTableView):
         rows.setDefaultSectionSize(round(1.9 * self.fontMetrics().height()))
         columns.setHighlightSections(False)
         for column, text in WIDEST.items():
-            self.setColumnWidth(column, self.fontMetrics().horizontalAdvance(text) + 2 * self.fontMetrics().height())
+            self.setColumnWidth(
+                column, self.fontMetrics().horizontalAdvance(text) + round(1.2 * self.fontMetrics().height())
+            )
         columns.setSectionResizeMode(NOTE, QHeaderView.ResizeMode.Stretch)
 
     def _double_clicked(self, _index: QModelIndex) -> None:

@@ -29,7 +29,8 @@ from gui.widgets.words import Words
 from realtime.audio_formats import FORMATS, NAMES
 from realtime.batch_items import BatchItem
 
-HINT = f"Drop audio files or folders here\n\n{NAMES} · 1 to 8 channels · any rate and length"
+HINT = "Drop audio files or folders here"
+TAKEN = f"{NAMES} · 1 to 8 channels · any rate and length"
 STEPS = 1000
 
 
@@ -151,10 +152,11 @@ class QueueView(QWidget):
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802 - Qt's name
         """Icons and colours follow the palette."""
         super().changeEvent(event)
-        if event is not None and event.type() == QEvent.Type.PaletteChange and hasattr(self, "_model"):
+        if event is not None and event.type() == QEvent.Type.PaletteChange and hasattr(self, "_hint_picture"):
             self._model.restyle()
             for button, glyph in self._buttons.values():
                 button.setIcon(icon(glyph))
+            self._draw_hint()
 
     def _build_top(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -180,12 +182,8 @@ class QueueView(QWidget):
         self._table.remove_wanted.connect(self.remove_clicked)
         self._table.compare_wanted.connect(self.compare_clicked)
         self._table.selection_moved.connect(self.selection_changed)
-        hint = named(QLabel(HINT), "queue_hint", "Drop area")
-        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        hint.setWordWrap(True)
-        hint.setFrameShape(QFrame.Shape.StyledPanel)
         self._stack = QStackedWidget()
-        self._stack.addWidget(hint)
+        self._stack.addWidget(self._build_hint())
         self._stack.addWidget(self._table)
         side = QVBoxLayout()
         side.addWidget(self.options)
@@ -195,6 +193,27 @@ class QueueView(QWidget):
         row.addWidget(self._stack, 1)
         row.addLayout(side)
         return row
+
+    def _build_hint(self) -> QWidget:
+        frame = named(QFrame(), "queue_hint", "Drop area")
+        frame.setFrameShape(QFrame.Shape.StyledPanel)
+        self._hint_picture, title, taken = QLabel(), QLabel(HINT), Words()
+        font = title.font()
+        font.setPointSizeF(1.4 * font.pointSizeF())
+        title.setFont(font)
+        taken.say(TAKEN, "faint")
+        self._draw_hint()
+        layout = QVBoxLayout(frame)
+        layout.addStretch(1)
+        for label in (self._hint_picture, title, taken):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(label)
+        layout.addStretch(1)
+        return frame
+
+    def _draw_hint(self) -> None:
+        size = 3 * self.fontMetrics().height()
+        self._hint_picture.setPixmap(icon("open").pixmap(size, size))
 
     def _build_detail(self) -> QWidget:
         self._detail = named(Words(wrapped=True), "queue_detail")

@@ -28,12 +28,14 @@ def length_words(seconds: float) -> str:
 
 
 def left_words(seconds: float) -> str:
-    """ "8 s left", "3 min 20 s left", "2 h 5 min left"."""
+    """ "8 s left", "3 min 20 s left", "25 min left", "2 h 5 min left"."""
     minutes, second = divmod(max(1, round(seconds)), 60)
     hours, minute = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minute} min left"
-    return f"{minute} min {second} s left" if minute else f"{second} s left"
+    if minute:
+        return f"{minute} min left" if minute >= 10 else f"{minute} min {second} s left"
+    return f"{second} s left"
 
 
 def speed_words(times_real_time: float | None) -> str:

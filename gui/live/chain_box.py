@@ -203,9 +203,8 @@ class ChainBox(QGroupBox):
         question.setIcon(QMessageBox.Icon.Warning)
         question.setText(f"{preset} runs VST3 plugins. They are programs with your rights. Open it all the same?")
         question.setInformativeText("\n".join(paths))
-        opening = question.addButton("Open", QMessageBox.ButtonRole.AcceptRole)
-        question.addButton(QMessageBox.StandardButton.Cancel)
-        question.setDefaultButton(opening)
+        question.addButton("Open", QMessageBox.ButtonRole.AcceptRole)
+        question.setDefaultButton(question.addButton(QMessageBox.StandardButton.Cancel))
         question.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         question.open()
         return question

@@ -29,6 +29,7 @@ class MemberList(QWidget):
             self.take(index)
         self.cards.insert(index, card)
         self._layout.insertWidget(index, card)
+        card.show()  # at once, so that it can take the focus
         card.grip.dragged.connect(self._dragged)
         card.grip.dropped.connect(self._dropped)
 

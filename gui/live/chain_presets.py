@@ -1,7 +1,8 @@
-"""Presets of the chain as files: opened, saved, and the last ones remembered; all by tasks, none on the screen's thread."""
+"""Presets of the chain as files: opened and saved off the screen's thread, and the last ones remembered."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from PyQt6.QtCore import QObject
 from gui.live.chain_box import PRESETS, ChainBox
 from gui.live.chain_document import ChainDocument
 from gui.tasks import Tasks
-from realtime.plugins.preset_entries import Vst3Entry
+from realtime.plugins.preset_entries import PresetError, Vst3Entry
 from realtime.plugins.presets import Preset, load_preset, save_preset
 
 MOST_RECENT = 8
@@ -64,7 +65,8 @@ class ChainPresets(QObject):
 
     def save_as(self) -> None:
         """Ask where to save, and save."""
-        path = self._document.path or presets_folder() / f"{self._document.preset.name}.json"
+        name = re.sub(r'[<>:"/\\|?*]', "-", self._document.preset.name)  # what file names cannot have somewhere
+        path = self._document.path or presets_folder() / f"{name}.json"
         self._tasks.run(partial(_make_folder, path.parent), partial(self._ask_save, path), self._not_saved)
 
     def save_path(self, path: Path) -> None:
@@ -118,4 +120,7 @@ class ChainPresets(QObject):
 
 
 def _make_folder(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PresetError(f"{folder}: the folder cannot be made: {error.strerror or error}") from error

@@ -44,7 +44,13 @@ class MutedEngine:
         preset.write_text(json.dumps(to_json("Level check", ())), encoding="utf-8")
         muted = Controls(muted=True, limiter=False)
         self._host = Host(  # what is muted cannot howl
-            LiveSettings(self._choice, preset=str(preset), controls=muted, quality=False, allow_feedback=True)
+            LiveSettings(
+                self._choice,
+                preset=str(preset),
+                controls=muted,
+                quality=False,
+                allow_feedback=True,
+            )
         )
         self._host.start()
 

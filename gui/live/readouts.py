@@ -70,6 +70,8 @@ class ReadoutsPanel(QWidget):
         column.addWidget(self.rows)
         column.addStretch(1)
         self._fill_rows()
+        self.latency.measure.setEnabled(False)
+        self.latency.show_picture(wording.latency_picture(None, 0.0))
 
     def show_status(self, status: LiveStatus, now_s: float | None = None) -> None:
         """Show a status. `now_s` is any clock that only goes up; by default the machine's."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable
 
 from gui.live import wording
@@ -10,7 +10,7 @@ from gui.widgets.history_record import Mark, MarkKind, Moment
 from realtime.live.host_status import LiveStatus
 
 RISING_S = 10.0
-REMEMBERED = 8  # sentences that are not marked again while they are among the last ones
+AGAIN_S = 30.0  # before the same note is marked once more: a warning may come and go
 LONGEST_DELAY_S = 2.0  # between an event and the look that finds it
 
 
@@ -36,7 +36,7 @@ class Chronicle:
 
     def __init__(self) -> None:
         self._before: LiveStatus | None = None
-        self._said: deque[str] = deque(maxlen=REMEMBERED)
+        self._said_at_s: dict[str, float] = {}
 
     def look(self, status: LiveStatus, now_s: float) -> Moment:
         """The moment of a status, with marks for what happened since the one before. `now_s` only goes up."""
@@ -44,7 +44,7 @@ class Chronicle:
         before = self._before
         if before is not None and _is_another_session(before, status):
             before = None
-            self._said.clear()
+            self._said_at_s.clear()
         marks = [*self._events(before, status, now_s), *self._turns(before, status, now_s)]
         self._before = status
         alive = engine.state == "running"
@@ -85,9 +85,10 @@ class Chronicle:
             yield from self._once(kind, sentence, now_s)
 
     def _once(self, kind: MarkKind, words: str, now_s: float) -> Iterable[Mark]:
-        if kind in ("note", "swap") and words in self._said:
+        recent = {known: at_s for known, at_s in self._said_at_s.items() if now_s - at_s < AGAIN_S}
+        if kind in ("note", "swap") and words in recent:
             return
-        self._said.append(words)
+        self._said_at_s = {**recent, words: now_s}
         yield Mark(now_s, kind, wording.printable(words))
 
 

@@ -118,9 +118,16 @@ class SpectrogramController(QObject):
         """From the next frame on, or what there is; a short look first, since a long one costs time."""
         wanted = int(self._rate * 2 / self._pace.frames_per_second)
         audio = self._newest(wanted)
-        if audio is None or audio.epoch != self._epoch or audio.start <= self._next:
+        if audio is None or self._epoch is None:
             return audio
-        return self._newest(min(audio.start - self._next + 2 * wanted, RING_FRAMES - GUARD_FRAMES))
+        if audio.epoch != self._epoch:
+            away_s = 0.0 if self._last_sound_s is None else self._clock() - self._last_sound_s
+            wanted += int(away_s * audio.sample_rate)
+        elif audio.start > self._next:
+            wanted += audio.start - self._next + wanted
+        else:
+            return audio
+        return self._newest(min(wanted, RING_FRAMES - GUARD_FRAMES))
 
     def _begin(self, audio: Audio, away_s: float) -> None:
         """Leave a gap, and let the sound start from silence after it."""

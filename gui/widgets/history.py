@@ -113,9 +113,9 @@ class HistoryStrip(QWidget):
         return QSize(60 * metrics.averageCharWidth(), 9 * metrics.height())
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Seven lines."""
+        """Eight lines."""
         metrics = self.fontMetrics()
-        return QSize(40 * metrics.averageCharWidth(), 7 * metrics.height())
+        return QSize(40 * metrics.averageCharWidth(), 8 * metrics.height())
 
     # -- events
 

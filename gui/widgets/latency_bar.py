@@ -89,7 +89,7 @@ class StackedBar(QWidget):
         painter.fillRect(trough, self.palette().color(QPalette.ColorRole.Base))
         for part, area, colour in zip(self.picture.parts, self.areas(), colours(), strict=False):
             painter.fillRect(area.adjusted(0, 0, -1 if area.width() > 3 else 0, 0), QColor(colour))
-            text = f"{part.ms:.1f}" if part.ms is not None else ""
+            text = _figure(part.ms)
             if self.fontMetrics().horizontalAdvance(text) + 4 < area.width():
                 painter.setPen(ink_on(QColor(colour)))
                 painter.drawText(area, int(Qt.AlignmentFlag.AlignCenter), text)
@@ -116,6 +116,7 @@ class Swatch(QWidget):
     def __init__(self, index: int) -> None:
         super().__init__()
         self._index = index
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """A small square."""
@@ -157,6 +158,10 @@ class LatencyBar(QWidget):
         self.bar.update()
         self.total.setText(picture.total)
         self.measured.say(picture.measured, "warning" if picture.warning else "plain")
+        style = Qt.ToolButtonStyle  # the figure needs the room of the word
+        self.measure.setToolButtonStyle(
+            style.ToolButtonIconOnly if picture.measured else style.ToolButtonTextBesideIcon
+        )
         self.sentence.say(picture.sentence, "warning" if picture.warning else "faint")
         self.sentence.setVisible(bool(picture.sentence))
         for place, (swatch, words) in enumerate(self._entries):
@@ -165,8 +170,7 @@ class LatencyBar(QWidget):
             words.setVisible(there)
             if there:
                 part = picture.parts[place]
-                length = "?" if part.ms is None else f"{part.ms:.1f}"
-                words.say(f"{part.name} {length}", "faint" if not part.ms else "plain")
+                words.say(f"{part.name} {_figure(part.ms)}", "faint" if not part.ms else "plain")
                 words.setToolTip(part.tip)
         told = [f"total {picture.total}", picture.measured, picture.sentence]
         self.setAccessibleDescription(", ".join(filter(None, told)))
@@ -213,3 +217,10 @@ class LatencyBar(QWidget):
             swatch.hide()
             words.hide()
             self._entries.append((swatch, words))
+
+
+def _figure(length_ms: float | None) -> str:
+    """With a tenth where it tells something."""
+    if length_ms is None:
+        return "?"
+    return f"{length_ms:.1f}" if 0.05 <= length_ms < 99.95 else f"{length_ms:.0f}"

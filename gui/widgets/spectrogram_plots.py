@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QPaintEvent
+from PyQt6.QtGui import QMouseEvent, QPaintEvent
 
 from gui.theme import meanings
 from gui.widgets.spectrogram_image import (
@@ -63,7 +63,6 @@ class SpectrogramPlots(pyqtgraph.GraphicsLayoutWidget):
         self._add_time_and_levels()
         self._add_cross_hairs()
         self._boxes[0].sigResized.connect(self._fit)
-        self.scene().sigMouseMoved.connect(self._point)
 
     def set_column_time(self, column_s: float) -> None:
         """The time of one column, in seconds."""
@@ -98,6 +97,11 @@ class SpectrogramPlots(pyqtgraph.GraphicsLayoutWidget):
         began_s = perf_counter()
         super().paintEvent(event)
         self.spent_s += perf_counter() - began_s
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Told here and not by the scene, which leaves out moves that come fast, even the last one."""
+        super().mouseMoveEvent(event)
+        self._point(self.mapToScene(event.position().toPoint()))
 
     # -- parts
 

@@ -12,23 +12,23 @@ FEWEST_COLUMNS = 64
 
 
 class Waveform(QObject):
-    """Draws an `Envelope` into a plot as one line from low to high to low, and again when the view moves.
+    """Draws an `Envelope` into a view as one line from low to high to low, and again when the view moves.
 
     Args:
-        plot: its x axis is in seconds, its y axis full scale ±1.
+        view: of a plot; its x axis is in seconds, its y axis full scale ±1.
         colour: of the line, as Qt names colours.
     """
 
-    def __init__(self, plot: pg.PlotItem, colour: str, parent: QObject | None = None) -> None:
+    def __init__(self, view: pg.ViewBox, colour: str, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._plot = plot
+        self._view = view
         self._envelope: Envelope | None = None
         self._shift_s = 0.0
         self._drawn: tuple[float, float, int] | None = None
         self._curve = pg.PlotCurveItem(pen=pg.mkPen(colour, width=1), antialias=False)
-        plot.addItem(self._curve, ignoreBounds=True)
-        plot.getViewBox().sigXRangeChanged.connect(self._draw)
-        plot.getViewBox().sigResized.connect(self._draw)
+        view.addItem(self._curve, ignoreBounds=True)
+        view.sigXRangeChanged.connect(self._draw)
+        view.sigResized.connect(self._draw)
 
     @property
     def envelope(self) -> Envelope | None:
@@ -52,9 +52,8 @@ class Waveform(QObject):
         if self._envelope is None:
             self._curve.setData([], [])
             return
-        view = self._plot.getViewBox()
-        from_s, to_s = view.viewRange()[0]
-        columns = max(int(view.width()), FEWEST_COLUMNS)
+        from_s, to_s = self._view.viewRange()[0]
+        columns = max(int(self._view.width()), FEWEST_COLUMNS)
         if self._drawn == (from_s, to_s, columns):
             return
         self._drawn = (from_s, to_s, columns)

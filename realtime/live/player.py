@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from realtime.live.child_process import ChildProcess, HostError, SilentError
-from realtime.live.device import DeviceChoice
+from realtime.live.device import DeviceChoice, DeviceError
 from realtime.live.player_sound import MOST_TRACKS, Track
 from realtime.live.shared import SharedMemory
 
@@ -103,7 +103,14 @@ class Player:
         Raises: ValueError, one line, where the loudspeaker cannot be opened.
         """
         with self._commands:
-            self._ask("play", PLAY_SECONDS)
+            for fresh in (self._link is None, True):
+                try:
+                    self._ask("play", PLAY_SECONDS)
+                    return
+                except DeviceError:  # PortAudio knows only the devices that were there when it was loaded
+                    self._retire()
+                    if fresh:
+                        raise
 
     def pause(self) -> None:
         """Stop where it is."""
@@ -179,6 +186,13 @@ class Player:
             self._link = None
             self._last = replace(self._last, state="failed", message=problem)
         threading.Thread(target=_end, args=(link,), name="ending the player", daemon=True).start()
+
+    def _retire(self) -> None:
+        """End a process that could not open its loudspeaker; what it had loaded is known here."""
+        self.status()
+        link = self._unlinked()
+        if link is not None:
+            threading.Thread(target=_end, args=(link,), name="ending the player", daemon=True).start()
 
     def _unlinked(self) -> _Link | None:
         with self._reading:
