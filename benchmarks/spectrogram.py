@@ -5,8 +5,8 @@
 
 Shows the view alone, fed by a live session on the silent device that plays a shifted recording through the bundled
 model; `--platform xcb` needs a display (``xvfb-run``). A tick is the time of the controller's tick and of the painting
-that follows it. The processor's time of the screen's thread is what other work on the machine does not touch; that of
-the process has the session's watcher in it. Prints what a picture costs that pyqtgraph sets anew each time, too.
+of the frame before. The processor's time of the screen's thread is what other work on the machine does not touch; that
+of the process has the session's watcher in it. Prints what a picture costs that pyqtgraph sets anew each time, too.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ WARM_S = 1.5
 
 
 class Timed(SpectrogramController):
-    """Notes what each tick, with the painting before it, took of the wall's time."""
+    """Notes what each tick, with the painting before it, took: by the clock, and of the thread's processor time."""
 
     def __init__(self, view: SpectrogramView, host: Host) -> None:
         super().__init__(view, host.newest_audio)
         self.tick_ms: list[float] = []
+        self.thread_ms: list[float] = []
         self.shown = view
 
     def tick(self) -> None:
         painted_s = self.shown._plots.spent_s  # the controller takes it
+        self.thread_ms.append(1000 * time.thread_time())
         began_s = time.perf_counter()
         super().tick()
         self.tick_ms.append(1000 * (time.perf_counter() - began_s + painted_s))
@@ -77,17 +79,17 @@ def watch(host: Host, options: argparse.Namespace) -> None:
     if options.cursor:
         QTest.keyClick(view, Qt.Key.Key_Left)
     controller.tick_ms.clear()
+    controller.thread_ms.clear()
     began, thread_s, process_s = time.perf_counter(), time.thread_time(), time.process_time()
     QTest.qWait(int(1000 * options.seconds))
     wall_s = time.perf_counter() - began
     shares = [100 * used / wall_s for used in (time.thread_time() - thread_s, time.process_time() - process_s)]
     controller.stop()
-    ticks = np.array(controller.tick_ms)
-    p50, p99 = np.percentile(ticks, [50, 99])
-    print(f"{len(ticks) / wall_s:.1f} frames/s of {controller.frames_per_second}, {view.columns} columns")
-    each_ms = 10 * shares[0] * wall_s / len(ticks)
-    print(f"screen's thread {shares[0]:.1f} % of a core, {each_ms:.2f} ms a frame; the whole process {shares[1]:.1f} %")
-    print(f"tick with painting: p50 {p50:.2f}, p99 {p99:.2f}, longest {ticks.max():.2f} ms")
+    print(f"{len(controller.tick_ms) / wall_s:.1f} frames/s of {controller.frames_per_second}, {view.columns} columns")
+    print(f"screen's thread {shares[0]:.1f} % of a core, the whole process {shares[1]:.1f} %")
+    for name, ticks in (("by the clock", controller.tick_ms), ("of the processor", np.diff(controller.thread_ms))):
+        p50, p99, longest = np.percentile(ticks, [50, 99, 100])
+        print(f"tick with painting, {name}: p50 {p50:.2f}, p99 {p99:.2f}, longest {longest:.2f} ms")
     if options.picture:
         view.grab().save(options.picture)
 

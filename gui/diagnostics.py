@@ -33,7 +33,7 @@ _PERSONAL = (
     r"/(?:private/)?var/folders(?=/)",
     r"/run/user/\d+",
 )
-_PATH_ENDS = re.compile(r": |[\"“”\n]|' | → |; ")
+_PATH_ENDS = re.compile(r': |["“”\n]')
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Cleaner:
     def text(self, text: str) -> str:
         """A sentence whose paths in personal folders are cut: up to the last separator before it goes on in words.
 
-        A path ends at ": ", at a quote, an arrow, or a line's end: where that is too far, words of the sentence go with
-        it, rather than a folder's name staying.
+        A path ends at ": ", a quote, the next path, or a line's end. Where that is too far, words of the sentence go
+        with it, rather than a folder's name staying.
         """
         kept, position = [], 0
         roots = list(self._root.finditer(text))
@@ -124,6 +124,8 @@ class Cleaner:
         root = self._root.match(text)
         if root is None or ": " in text or "\n" in text:
             return ""
+        if root.end() == len(text):
+            return "…"
         windows = "\\" in root[0] or re.match(r"[A-Za-z]:", text) is not None
         return (PureWindowsPath(text) if windows else PurePosixPath(text)).name
 

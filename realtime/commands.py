@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from realtime.audio_formats import AudioFileError
 from realtime.bundled import FOLDER, bundled_models, default_name
 from realtime.contract import ContractError, Facts
-from realtime.files import FileResult, Job, claimed_seconds, plan, process_file
-from realtime.model import Model, load_model
+from realtime.files import FileModel, FileResult, Job, claimed_seconds, plan, process_file
+from realtime.model import load_model
 from realtime.trust import read_plugin_file
 
 INTERRUPTED = 130  # what a shell gives for Ctrl-C
@@ -26,6 +25,8 @@ INTERRUPTED = 130  # what a shell gives for Ctrl-C
 @click.option(
     "-m", "--model", "model_name", metavar="NAME|PATH", help="A bundled model's name or a plugin file (.onnx)."
 )
+@click.option("--as-live", is_flag=True, help="Sample for sample what a live session gives; 1 or 2 channels.")
+@click.option("--preset", metavar="FILE", help="A chain of plugins, as JSON, in place of a model; runs as live.")
 @click.option(
     "--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 is the original, 1 the model."
 )
@@ -38,6 +39,8 @@ def process(
     inputs: tuple[str, ...],
     output: str | None,
     model_name: str | None,
+    as_live: bool,
+    preset: str | None,
     mix: float,
     threads: int,
     overwrite: bool,
@@ -49,14 +52,16 @@ def process(
     rate, channels and sample type, and is called NAME_deshifted beside the input unless -o says otherwise. A bad file
     does not stop the others; the exit code is 1 if there was one.
     """
+    if preset is not None and model_name is not None:
+        raise click.UsageError("--preset names its own models: leave out either --preset or --model")
     try:
         jobs = plan(inputs, output)
-        model = load_model(model_name or default_name(for_files=True), threads)
-    except (AudioFileError, ContractError) as error:
+        model, name = _model_for(model_name, as_live, preset, threads)
+    except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     results, interrupted = _process_all(jobs, model, mix, overwrite, quiet=as_json)
     if as_json:
-        click.echo(json.dumps(_summary(results, model), indent=2))
+        click.echo(json.dumps(_summary(results, name), indent=2))
     elif len(results) > 1:
         click.echo(_summary_line(results))
     if interrupted:
@@ -66,8 +71,22 @@ def process(
         sys.exit(1)
 
 
+def _model_for(name: str | None, as_live: bool, preset: str | None, threads: int) -> tuple[FileModel, str]:
+    """What renders the files, and what it is called.
+
+    Raises: ValueError, one line, where it cannot be loaded.
+    """
+    if as_live or preset is not None:
+        from realtime.live.as_live import LiveModel  # the live engine's parts, only where they are wanted
+
+        live = LiveModel(name, preset, threads)
+        return live, live.name
+    model = load_model(name or default_name(for_files=True), threads)
+    return model, model.facts.name
+
+
 def _process_all(
-    jobs: list[Job], model: Model, mix: float, overwrite: bool, quiet: bool
+    jobs: list[Job], model: FileModel, mix: float, overwrite: bool, quiet: bool
 ) -> tuple[list[FileResult], bool]:
     """Every job in turn; also whether Ctrl-C ended it."""
     from realtime.progress import FileProgress
@@ -105,7 +124,7 @@ def _summary_line(results: list[FileResult]) -> str:
     return f"{len(results) - failed} files done, {failed} failed: {_speed(seconds, spent)}"
 
 
-def _summary(results: list[FileResult], model: Model) -> dict[str, Any]:
+def _summary(results: list[FileResult], name: str) -> dict[str, Any]:
     files = [
         {
             "input": str(result.input),
@@ -119,7 +138,7 @@ def _summary(results: list[FileResult], model: Model) -> dict[str, Any]:
         for result in results
     ]
     failed = sum(1 for result in results if result.error)
-    return {"model": model.facts.name, "processed": len(results) - failed, "failed": failed, "files": files}
+    return {"model": name, "processed": len(results) - failed, "failed": failed, "files": files}
 
 
 @click.command()

@@ -16,7 +16,7 @@ from typing import Any
 
 from PyQt6.QtCore import QAbstractListModel, QCoreApplication, QEvent, QObject, QPoint, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QGuiApplication
-from PyQt6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLabel, QWidget
+from PyQt6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QCheckBox, QLabel, QWidget
 
 import deshift
 from tests.gui_watchdog import Watchdog
@@ -72,6 +72,8 @@ class Probe(QObject):
             bar = widget.tabBar()  # type: ignore[attr-defined]  # asked of tabs alone
             (number,) = [n for n in range(bar.count()) if bar.tabText(n).replace("&", "") == tab]
             widget, area = bar, bar.tabRect(number)
+        if isinstance(widget, QCheckBox):
+            area.setWidth(area.height())  # all beside the box and its text is dead
         middle = widget.mapToGlobal(area.center())
         return [middle.x(), middle.y(), area.width(), area.height()]
 

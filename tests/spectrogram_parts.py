@@ -1,4 +1,4 @@
-"""Reading the pictures of a `SpectrogramView` off the screen, pixel by pixel."""
+"""Reading the pictures of a `SpectrogramView` off the screen, pixel by pixel; a clock that stands still."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from gui.widgets.spectrogram import FREQUENCIES_HZ, SpectrogramView
 from gui.widgets.spectrogram_plots import SpectrogramPlots
 
 Pixels = NDArray[np.uint8]
+
+
+class Clock:
+    """Seconds that go on when they are told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 def pixels_of(widget: QWidget) -> Pixels:

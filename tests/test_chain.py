@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime.contract import Control
 from realtime.plugins.base import Stream
 from realtime.plugins.chain import Chain, ChainError
 from realtime.plugins.plugin_file import PluginFile
@@ -103,6 +104,26 @@ def test_a_bypass_is_a_crossfade_to_the_input_at_the_same_latency(hop: int, dela
         np.testing.assert_array_equal(whole[:, start:stop], sign * reference[:, start:stop])
     # From full scale one way to full scale the other way within the fade, and no faster anywhere.
     assert loudest_step(whole) < loudest_step(audio) + 2 * 0.3 / max(hop, 239)
+
+
+def test_a_bypass_turned_as_a_control_is_the_same_crossfade_and_stays_out_of_the_values() -> None:
+    chain, told, audio = Chain([Scale(64, 30, -1.0)]), Chain([Scale(64, 30, -1.0)]), tone(100, 12_800)[None]
+    for name, value in (("0.bypass", 1.0), ("scale.bypass", 0.0), ("0.bypass", 1)):
+        chain.set_control(name, value)
+        told.set_bypass(0, bool(value))
+        assert chain.bypassed == (bool(value),)
+        np.testing.assert_array_equal(hops(chain, audio), hops(told, audio))
+    with pytest.raises(ChainError, match=r"0.bypass takes 0 \(in\) or 1 \(out\), not 0.5"):
+        chain.set_control("0.bypass", 0.5)
+    assert chain.control_values(0) == {"gain": 1.0} and [control.name for control in chain.controls] == ["0.gain"]
+
+
+def test_a_control_of_a_plugin_that_is_called_bypass_is_its_own() -> None:
+    plugin = Scale()
+    plugin.controls = (Control("bypass", "", 0.0, 4.0, 1.0),)
+    chain = Chain([plugin])
+    chain.set_control("0.bypass", 0.5)
+    assert plugin.gain == 0.5 and chain.bypassed == (False,)
 
 
 def test_a_bypassed_member_keeps_its_past_for_its_return() -> None:

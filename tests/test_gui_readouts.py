@@ -60,13 +60,13 @@ def panel(qtbot: QtBot) -> ReadoutsPanel:
 
 
 def median_ms(work: Callable[[int], None], qapp: QApplication, times: int = 31) -> float:
-    """Of the work and the painting that follows it."""
+    """Of this thread's processor for the work and the painting after it: other programs are not counted."""
     taken = []
     for turn in range(times):
-        began = time.perf_counter()
+        began = time.thread_time()
         work(turn)
         qapp.processEvents()
-        taken.append(1000 * (time.perf_counter() - began))
+        taken.append(1000 * (time.thread_time() - began))
     return sorted(taken)[times // 2]
 
 

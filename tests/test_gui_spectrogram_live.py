@@ -10,24 +10,14 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from gui.live.spectrogram_controller import MOST_COLUMNS_A_TICK, SHORTEST_GAP_COLUMNS, SpectrogramController
-from gui.live.spectrogram_pace import CALM_PERIODS, MOST_CALM_PERIODS, RATES, Load, Pace
+from gui.live.spectrogram_pace import RATES
 from gui.widgets.spectrogram import FREQUENCIES_HZ, SpectrogramView
 from realtime.live.host import Host
 from realtime.live.shared import RING_FRAMES, SharedMemory
 from realtime.quality.spectrogram import LogSpectrogram
 from tests.live_session import half_into_nowhere, wait_for_sound
 from tests.signals import SAMPLE_RATE, noise, tone
-from tests.spectrogram_parts import plots_of
-
-
-class Clock:
-    """Seconds that go on when they are told to."""
-
-    def __init__(self) -> None:
-        self.now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
+from tests.spectrogram_parts import Clock, plots_of
 
 
 class Session:
@@ -219,96 +209,7 @@ def test_a_live_session_is_seen_at_thirty_frames_a_second_or_thinned(
     np.testing.assert_allclose(output_db[loud], input_db[loud] - 6.02, atol=0.1, err_msg="half of it, at the same time")
 
 
-# -- pace
-
-
-def run(pace: Pace, clock: Clock, seconds: float, spent_s: float = 0.002, late: float = 1.0) -> None:
-    """Frames at the pace's own rate, `late` times as far apart."""
-    over_s = clock.now_s + seconds
-    while clock.now_s < over_s:
-        clock.now_s += late / pace.frames_per_second
-        pace.frame(clock.now_s, spent_s)
-
-
-@pytest.mark.parametrize(
-    ("spent_s", "late"), [(0.010, 1.0), (0.002, 1.6)], ids=["frames cost too much", "frames come late"]
-)
-def test_the_rate_halves_when_the_machine_is_busy(spent_s: float, late: float) -> None:
-    clock = Clock()
-    pace = Pace(clock())
-    run(pace, clock, 10)
-    assert (pace.frames_per_second, pace.text) == (30, "30 fps")
-    began_s = clock.now_s
-    while pace.frames_per_second == 30:
-        run(pace, clock, 0.1, spent_s, late)
-    assert clock.now_s - began_s < 2.5
-    assert (pace.frames_per_second, pace.text) == (15, "15 fps: sound comes first")
-    run(pace, clock, 20, 0.1, 2.0)
-    assert pace.frames_per_second == 4
-
-
-@pytest.mark.parametrize("load", [Load(0.9, 0), Load(0.2, 1)], ids=["the engine is near its limit", "hops were missed"])
-def test_the_rate_halves_when_the_sound_is_in_need(load: Load) -> None:
-    clock = Clock()
-    pace = Pace(clock())
-    pace.load(Load(0.2, 0))
-    pace.load(load)
-    run(pace, clock, 1.2)
-    assert pace.frames_per_second == 15
-    pace.load(Load(0.2, load.misses))
-    run(pace, clock, 2)
-    assert pace.frames_per_second == 15
-
-
-def test_misses_from_before_the_first_look_are_not_held_against_it() -> None:
-    clock = Clock()
-    pace = Pace(clock())
-    for misses in (7, 7, 7):
-        pace.load(Load(0.2, misses))
-        run(pace, clock, 1.2)
-    assert pace.frames_per_second == 30
-    pace.new_session()
-    pace.load(Load(0.2, 12))
-    run(pace, clock, 1.2)
-    assert pace.frames_per_second == 30
-
-
-def test_the_rate_recovers_one_step_at_a_time_after_calm_seconds() -> None:
-    clock = Clock()
-    pace = Pace(clock())
-    run(pace, clock, 8, 0.2, 2.0)
-    assert pace.frames_per_second == 4
-    rates = []
-    for _ in range(3):
-        run(pace, clock, CALM_PERIODS - 1.5)
-        rates.append(pace.frames_per_second)
-        run(pace, clock, 3.5)
-        rates.append(pace.frames_per_second)
-        clock.now_s = round(clock.now_s)
-    assert rates[0] == 4 and rates[1] == 8 and rates[-1] in (15, 30)
-    run(pace, clock, 10)
-    assert pace.frames_per_second == 30
-
-
-def test_a_rate_that_does_not_last_is_tried_more_and_more_rarely() -> None:
-    clock = Clock()
-    pace = Pace(clock())
-    waits = []
-    run(pace, clock, 1.2, 0.010)
-    for _ in range(6):
-        began_s = clock.now_s
-        while pace.frames_per_second == 15:
-            run(pace, clock, 0.5)
-        waits.append(clock.now_s - began_s)
-        run(pace, clock, 1.5, 0.010)
-    assert waits[0] < 7 < waits[1] < waits[2] < waits[3] <= MOST_CALM_PERIODS + 8
-    assert waits[-1] < 1.1 * MOST_CALM_PERIODS + 8
-    run(pace, clock, 200)
-    run(pace, clock, 1.2, 0.010)
-    began_s = clock.now_s
-    while pace.frames_per_second == 15:
-        run(pace, clock, 0.5)
-    assert clock.now_s - began_s < 7, "once it lasted, all is forgotten"
+# -- load
 
 
 def test_the_controller_thins_out_and_says_so(session: Session, view: SpectrogramView) -> None:

@@ -179,7 +179,7 @@ def test_the_legend_names_every_part_and_says_what_is_not_known(qtbot: QtBot) ->
     assert [text for text in legend if text.startswith(("hop", "window", "buffering", "device"))] == [
         "hop 10.0",
         "window 30.0",
-        "buffering 0.0",
+        "buffering 0",
         "device in ?",
     ]
     assert bar.total.text() == "≥ 40.0 ms"

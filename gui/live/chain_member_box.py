@@ -138,7 +138,7 @@ class MemberBox(QFrame):
         self.switch.setToolTip("Bypassed: click to hear it" if member.bypass else "On: click to bypass")
         self.title.say(member.title, "faint" if member.bypass else "plain")
         latency = "" if member.latency_ms is None else f"{member.latency_ms:.1f} ms" if member.latency_ms else "0 ms"
-        self._latency.say(latency, "faint")
+        self._latency.say(", ".join(filter(None, ("bypassed" if member.bypass else "", latency))), "faint")
         for knob in member.knobs:
             self.rows[knob.control.name].set_value(knob.value)
         for choice in member.choices:

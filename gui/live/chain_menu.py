@@ -94,5 +94,5 @@ class AddMenu(QMenu):
 
 def _short(description: str) -> str:
     """The first clause of a description, as the end of a line: "keeps every sample below the ceiling"."""
-    clause = description.split(":")[0].split(";")[0].split(" and ")[0].rstrip(".")
+    clause = description.split(":")[0].split(";")[0].rstrip(".")
     return clause[:1].lower() + clause[1:]

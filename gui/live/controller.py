@@ -109,6 +109,7 @@ class LiveController(QObject):
         self.level_check.end()
         self._keep_timer.stop()
         self._keep_controls()
+        self._keep("history", {"minutes": self._page.history.minutes})
         self.chain.remember()
         self.session.end(partial(self._ended, ended))
 
@@ -151,6 +152,9 @@ class LiveController(QObject):
     def _restore(self) -> None:
         self._page.options.show_options(options_from(self._memory.read("options")))
         self._options_changed()
+        minutes = self._memory.read("history").get("minutes")
+        if isinstance(minutes, int):
+            self._page.history.set_minutes(minutes)
         remembered = self._memory.read("controls")
         for name in ("mix", "input_gain_db", "output_gain_db"):
             try:

@@ -72,7 +72,7 @@ class LiveRenderer:
     """
 
     def __init__(self, chain: Chain, sample_rate: int, mix: float = 1.0) -> None:
-        self._device = PaperDevice(sample_rate, chain.channels)
+        self._chain, self._device = chain, PaperDevice(sample_rate, chain.channels)
         settings = EngineSettings(deadline_ms=0.0, concealment="silence", controls=Controls(mix=mix))
         self._engine = Engine(self._device, chain, settings)
         self._engine.start(threaded=False)
@@ -81,7 +81,11 @@ class LiveRenderer:
         self._in = self._out = 0
 
     def process(self, block: Samples) -> Samples:
-        """The samples that are ready after this block: ``(C, N)`` -> ``(C, M)``."""
+        """The samples that are ready after this block: ``(C, N)`` -> ``(C, M)``.
+
+        Raises: ValueError where a plugin of the chain fails: a session would go on with the raw sound, which no file
+            should hold unnoticed.
+        """
         self._in += block.shape[1]
         return self._through(block)
 
@@ -106,6 +110,9 @@ class LiveRenderer:
             dropped = min(self._early, len(played))
             self._early -= dropped
             parts.append(played[dropped:].T)
+        if self._chain.faults:
+            fault = self._chain.faults[0]
+            raise ValueError(f"{fault.name} failed: {fault.message}; take it out of the chain, or render without it")
         heard = np.concatenate(parts, axis=1)
         self._out += heard.shape[1]
         return heard
@@ -155,7 +162,7 @@ class LiveModel:
         return LiveRenderer(self._chain(channels), sample_rate, mix)
 
     def _chain(self, channels: int) -> Chain:
-        if channels not in self._chains:
+        if channels not in self._chains or self._chains[channels].faults:
             settings = LiveSettings(model=self._model, preset=self._preset, channels=channels, threads=self._threads)
             self._chains[channels] = load_chain(settings).chain
         return self._chains[channels]
