@@ -98,6 +98,7 @@ class WindowApp:
             text=True,
         )
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._sources: list[subprocess.Popen[str]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._next()  # it watches
@@ -109,6 +110,9 @@ class WindowApp:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(LIMIT_S)
+        for source in self._sources:
+            source.kill()
+            source.communicate()
         self._reader.join(LIMIT_S)
         for stream in (self.process.stdin, self.process.stdout, self._log):
             if stream is not None:
@@ -164,6 +168,13 @@ class WindowApp:
         x, y, _, _ = self.until(lambda: self.ask("where", name), f"{name} to be seen")
         self.display.xdotool("mousemove", x, y, "click", button)
 
+    def choose(self, name: str, text: str) -> None:
+        """An option of a list, by typing its first letters."""
+        self.click(name)
+        self.until(lambda: self.ask("popup"), f"the list of {name} to open")
+        self.key(*text, "Return")
+        self.until(lambda: self.ask("get", name, "currentText") == text, f"{name} to be {text}")
+
     def key(self, *keys: str) -> None:
         """Keys as xdotool calls them (``space``, ``ctrl+2``), to whatever has the focus."""
         self.display.xdotool("key", "--delay", 30, *keys)
@@ -184,13 +195,18 @@ class WindowApp:
         places = {"DISPLAY": self.display.name, "QT_QPA_PLATFORM": "xcb"}
         words = [sys.executable, str(DRAG), str(SIZE[0] - 110), str(SIZE[1] - 110), *map(str, files)]
         source = subprocess.Popen(words, env={**os.environ, **places}, stdout=subprocess.PIPE, text=True)
-        with source:
-            assert source.stdout is not None
-            try:
-                assert source.stdout.readline() == "ready\n"
-                start = ("mousemove", SIZE[0] - 60, SIZE[1] - 60, "mousedown", 1, "sleep", 0.2)
-                away = ("mousemove_relative", "--", -30, -10, "sleep", 0.2, "mousemove", x + 5, y + 5, "sleep", 0.3)
-                self.display.xdotool(*start, *away, "mousemove", x, y, "sleep", 0.3, "mouseup", 1)
-                assert source.stdout.readline() == "dropped\n"
-            finally:
-                source.kill()
+        self._sources.append(source)  # the app fetches the names from it later on
+        _expect(source, "ready")
+        start = ("mousemove", SIZE[0] - 60, SIZE[1] - 60, "mousedown", 1, "sleep", 0.2)
+        self.display.xdotool(*start, "mousemove_relative", "--", -30, -10, "sleep", 0.2, "mousemove", x + 5, y + 5)
+        self.display.xdotool("sleep", 0.1, "mousemove", x, y)
+        _expect(source, "welcome")
+        self.display.xdotool("mouseup", 1)
+        _expect(source, "dropped")
+
+
+def _expect(source: subprocess.Popen[str], word: str) -> None:
+    assert source.stdout is not None
+    ready, _, _ = select.select([source.stdout], [], [], LIMIT_S)
+    line = source.stdout.readline().strip() if ready else "nothing"
+    assert line == word, f"the program that files are dragged from said {line}, not {word}"

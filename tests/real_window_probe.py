@@ -59,6 +59,10 @@ class Probe(QObject):
         dialog = QApplication.activeModalWidget()
         return [] if dialog is None else [dialog.windowTitle(), *_texts(dialog)]
 
+    def popup(self) -> bool:
+        """Whether a list or a menu is open."""
+        return QApplication.activePopupWidget() is not None
+
     def names(self) -> list[str]:
         """Of all that can be seen."""
         return sorted({widget.objectName() for widget in QApplication.allWidgets() if widget.isVisible()} - {""})

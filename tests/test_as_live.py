@@ -69,7 +69,7 @@ def rendered(model: LiveModel, audio: np.ndarray, rate: int = RATE, mix: float =
     return np.concatenate([*parts, renderer.finish()], axis=1)
 
 
-@pytest.mark.parametrize("rate", [48_000, 44_100, 96_000])
+@pytest.mark.parametrize("rate", [48_000, 44_100])
 @pytest.mark.parametrize("block", [64, 128, 511, 1024])
 @pytest.mark.parametrize("kind", ["control", "preset", "lookahead"])
 def test_a_session_on_a_simulated_device_gave_the_same_bits(kind: str, block: int, rate: int, tmp_path: Path) -> None:

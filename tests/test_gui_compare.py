@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from PyQt6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PyQt6.QtGui import QDropEvent, QImage, QWheelEvent
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QImage, QWheelEvent
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -24,7 +25,7 @@ from realtime.quality.shifters import shift
 from tests.gui_watchdog import Watchdog
 from tests.signals import SAMPLE_RATE, voice
 
-SECONDS = 2.0
+SECONDS = 1.2
 LATE = 960  # samples by which the reference is late: 20 ms
 
 
@@ -47,15 +48,17 @@ class Page:
             self.view, self.tasks, self.memory, self.said.append, self.complaints.append
         )
 
-    def open(self, *paths: Path) -> None:
+    def open(self, *paths: Path, figures: bool = False) -> None:
         before, after, reference = [*paths, None, None][:3]
         assert before is not None
         self.controller.open(before, after, reference)
-        self.wait_ready(len(paths))
+        self.wait_ready(len(paths), figures)
 
-    def wait_ready(self, count: int) -> None:
+    def wait_ready(self, count: int, figures: bool = False) -> None:
         pair = self.controller.pair
-        self.qtbot.waitUntil(lambda: len(pair.order) == count and not self.controller.busy, timeout=20_000)
+        self.qtbot.waitUntil(lambda: len(pair.order) == count, timeout=20_000)
+        if figures:
+            self.qtbot.waitUntil(lambda: not self.controller.busy, timeout=20_000)
         self.wait_player()
 
     def wait_player(self) -> None:
@@ -75,11 +78,11 @@ def page(qtbot: QtBot, tmp_path: Path) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Before (an octave up), after (half as loud as it was), and the original, 20 ms late and at 44.1 kHz's neighbour."""
+    """Before (an octave up), after (restored, half as loud), and the original, 20 ms late."""
     folder = tmp_path_factory.mktemp("compared")
     original = voice(round(SECONDS * SAMPLE_RATE))
     before = shift(original[None], SAMPLE_RATE, 12.0, "vocoder")[0]
-    after = shift(before[None], SAMPLE_RATE, -12.0, "vocoder")[0] / 2
+    after = original / 2
     late = np.pad(original, (LATE, 0))
     paths = [folder / f"{name}.wav" for name in ("before", "after", "reference")]
     for path, audio in zip(paths, (before, after, late), strict=True):
@@ -136,8 +139,8 @@ def test_zoom_and_scroll_are_linked_over_all_plots(page: Page, files: list[Path]
 
 def test_a_dragged_selection_is_shown_in_every_plot_and_becomes_the_loop(page: Page, files: list[Path]) -> None:
     page.open(*files)
-    drag(page, 2, 0.5, 1.25)
-    assert page.view.plots.selection == pytest.approx((0.5, 1.25), abs=0.01)
+    drag(page, 2, 0.4, 0.9)
+    assert page.view.plots.selection == pytest.approx((0.4, 0.9), abs=0.01)
     for row in page.view.plots.rows.values():
         for region in row._regions:
             assert region.isVisible() and region.getRegion() == pytest.approx(page.view.plots.selection)
@@ -163,7 +166,7 @@ def test_a_loop_repeats_what_is_selected(page: Page, files: list[Path]) -> None:
         page.qtbot.wait(20)
         places.append(page.view.plots.cursor_s)
     assert all(0.55 <= place <= 0.85 for place in places[5:])
-    assert any(later < earlier for earlier, later in zip(places[5:], places[6:], strict=False))
+    assert any(later < earlier for earlier, later in pairwise(places[5:]))
 
 
 def test_the_player_gets_each_file_aligned_and_level_matched(page: Page, files: list[Path]) -> None:
@@ -171,7 +174,7 @@ def test_the_player_gets_each_file_aligned_and_level_matched(page: Page, files: 
     tracks = page.controller.pair.tracks(True)
     assert [Path(track.path) for track in tracks] == files
     assert [track.offset_samples for track in tracks[:2]] == [0, 0]
-    assert tracks[2].offset_samples == pytest.approx(LATE, abs=100)
+    assert tracks[2].offset_samples == LATE
     heard = [soundfile.read(path)[0] * 10 ** (track.gain_db / 20) for path, track in zip(files, tracks, strict=True)]
     assert all(np.abs(audio).max() <= 1.0 for audio in heard)
     levels = [20 * np.log10(np.sqrt(np.mean(audio[LATE:-LATE] ** 2))) for audio in heard]
@@ -184,7 +187,7 @@ def test_the_player_gets_each_file_aligned_and_level_matched(page: Page, files: 
 def test_an_aligned_reference_is_drawn_where_it_is_heard(page: Page, files: list[Path]) -> None:
     page.open(*files)
     contents = {content.index: content for content in page.controller.pair.contents()}
-    assert contents[3].shift_s == pytest.approx(-LATE / SAMPLE_RATE, abs=0.003)
+    assert contents[3].shift_s == -LATE / SAMPLE_RATE
     assert contents[0].shift_s == contents[2].shift_s == 0
 
 
@@ -206,18 +209,18 @@ def test_switching_keeps_the_place_and_tells_the_player(page: Page, files: list[
 
 def test_a_click_and_the_arrow_keys_go_to_a_place(page: Page, files: list[Path]) -> None:
     page.open(*files)
-    page.qtbot.mouseClick(page.view.plots.viewport(), Qt.MouseButton.LeftButton, pos=place_in(page, 0, 0.7))
-    page.qtbot.waitUntil(lambda: abs(page.controller.player.status.position_s - 0.7) < 0.02, timeout=3000)
+    page.qtbot.mouseClick(page.view.plots.viewport(), Qt.MouseButton.LeftButton, pos=place_in(page, 0, 0.1))
+    page.qtbot.waitUntil(lambda: abs(page.controller.player.status.position_s - 0.1) < 0.02, timeout=3000)
     page.view.plots.setFocus()
     page.qtbot.keyClick(page.view.plots, Qt.Key.Key_Right)
-    page.qtbot.waitUntil(lambda: abs(page.controller.player.status.position_s - 1.7) < 0.02, timeout=3000)
+    page.qtbot.waitUntil(lambda: abs(page.controller.player.status.position_s - 1.1) < 0.02, timeout=3000)
     page.qtbot.keyClick(page.view.plots, Qt.Key.Key_BracketLeft)
-    assert page.view.plots.selection == pytest.approx((1.7, SECONDS), abs=0.05)
-    assert page.view.transport.clock.text().startswith("0:01.7")
+    assert page.view.plots.selection == pytest.approx((1.1, SECONDS), abs=0.05)
+    page.qtbot.waitUntil(lambda: page.view.transport.clock.text()[:6] in ("0:01.0", "0:01.1"), timeout=2000)
 
 
 def test_choosing_b_renders_the_inverse_of_the_measured_shift(page: Page, files: list[Path]) -> None:
-    page.open(*files[:2])
+    page.open(*files[:2], figures=True)
     assert page.view.shift.value() == pytest.approx(-12, abs=0.1)
     page.controller.select(1)
     page.wait_ready(3)
@@ -238,7 +241,7 @@ def test_choosing_b_renders_the_inverse_of_the_measured_shift(page: Page, files:
 
 
 def test_the_table_and_the_csv_hold_the_figures_of_the_files(page: Page, files: list[Path], tmp_path: Path) -> None:
-    page.open(*files)
+    page.open(*files, figures=True)
     before, after, reference = (soundfile.read(path, dtype="float32")[0] for path in files)
     expected = file_figures(before, after, SAMPLE_RATE, reference=reference[: len(before)])
     page.controller.save_figures(tmp_path / "figures.csv")
@@ -269,9 +272,10 @@ def test_the_picture_shows_every_plot(page: Page, files: list[Path], tmp_path: P
     assert picture.width() == page.view.plots.width() and picture.height() == page.view.plots.height()
     for row in page.view.plots.rows.values():
         for view in row.views():
-            frame = page.view.plots.mapFromScene(view.sceneBoundingRect()).boundingRect()
-            colours = {picture.pixel(x, frame.center().y()) for x in range(frame.left() + 5, frame.right() - 5)}
-            assert len(colours) > 3
+            height = 0.1 if view is row.waveform_view else 2.5  # a sample, or 316 Hz
+            ends = [page.view.plots.mapFromScene(view.mapViewToScene(QPointF(at_s, height))) for at_s in (0.1, 0.9)]
+            colours = {picture.pixel(x, ends[0].y()) for x in range(ends[0].x(), ends[1].x())}
+            assert len(colours) > (1 if view is row.waveform_view else 20)
     assert picture.pixelColor(2, 2).lightness() == pytest.approx(30 if look == "dark" else 255, abs=30)
 
 
@@ -292,7 +296,7 @@ def test_a_file_that_cannot_be_read_is_a_sentence_and_the_rest_goes_on(
 
 
 def test_a_picture_or_table_that_cannot_be_written_is_a_sentence(page: Page, files: list[Path], tmp_path: Path) -> None:
-    page.open(files[0])
+    page.open(files[0], figures=True)
     (tmp_path / "file").write_text("")
     page.controller.save_figures(tmp_path / "file" / "x.csv")
     page.controller.save_picture(tmp_path / "file" / "x.png")
@@ -303,10 +307,11 @@ def test_a_picture_or_table_that_cannot_be_written_is_a_sentence(page: Page, fil
 def test_dropped_files_open_in_their_order(page: Page, files: list[Path]) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in [*files, files[0]]])
-    drop = QDropEvent(
-        QPointF(100, 100), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
-    QApplication.sendEvent(page.view, drop)
+    words = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    entering = QDragEnterEvent(QPoint(5, 5), *words)
+    QApplication.sendEvent(page.view, entering)
+    assert entering.isAccepted()
+    QApplication.sendEvent(page.view, QDropEvent(QPointF(5, 5), *words))
     page.wait_ready(3)
     assert [sound.path for _, sound in sorted(page.controller.pair.sounds.items())] == files
     assert any("at most" in line for line in page.said)
@@ -325,7 +330,7 @@ def test_another_pair_ends_the_work_on_the_first(page: Page, files: list[Path], 
 def test_nothing_on_this_page_holds_up_the_screen(page: Page, files: list[Path]) -> None:
     page.open(*files)  # once to import and to make the rows
     with Watchdog() as dog:
-        page.open(*files)
+        page.open(*files, figures=True)
         page.controller.select(1)
         page.wait_ready(4)
         page.controller.toggle_play()
@@ -350,7 +355,7 @@ def test_choices_are_remembered_and_nonsense_is_not(qtbot: QtBot, tmp_path: Path
 
 
 def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, files: list[Path]) -> None:
-    page.open(*files)
+    page.open(*files, figures=True)
     reached = set()
     page.view.openers[0].setFocus()
     for _ in range(40):

@@ -274,6 +274,11 @@ anything = (
 fields = st.sampled_from(list(Wanted().to_memory()))
 
 
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_silence_that_was_remembered_for_one_side_is_taken_for_both(side: str) -> None:
+    assert Wanted.from_memory({side: "none"}) == Wanted(input="none", output="none")
+
+
 @given(st.dictionaries(fields, anything))
 @settings(max_examples=150, deadline=None)
 def test_any_remembered_value_gives_a_choice_or_a_sentence(values: dict[str, object]) -> None:

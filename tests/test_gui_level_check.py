@@ -126,8 +126,7 @@ def test_a_microphone_that_is_heard_is_good_and_nothing_is_played(
         assert desk.box.button.text() == START_TEXT and not desk.check.checking
         qtbot.waitUntil(lambda: not desk.tasks.busy, timeout=5000)
         heard = card.unplug()["heard"]
-    # A session that starts muted lets 10 ms pass at -40 dBFS while it fades in; afterwards nothing.
-    assert np.count_nonzero(heard) < 0.011 * server.rate and np.abs(heard).max() < 0.02
+    assert not heard.any()
     assert desk.box.sentence.text().startswith("Good")  # the verdict stays
     assert desk.complaints == []
 
@@ -152,16 +151,22 @@ def test_the_device_is_free_for_what_runs_after_end(desk: Desk, qtbot, server: J
     desk.check.end()  # while it is being opened
     desk.check.toggle()
     qtbot.waitUntil(lambda: desk.box.sentence.text() not in (IDLE_TEXT, "Opening the microphone…"), timeout=15_000)
-    began = time.monotonic()
+    engine, began = desk.check._engine, time.monotonic()
     desk.check.end()
     assert time.monotonic() - began < 0.016  # the screen does not wait for it
     device = DeviceChoice(f"system, {JACK}", f"system, {JACK}")
     model = str(gain_plugin(tmp_path / "half.onnx", 0.5, hop_samples=512))
-    host, started = Host(LiveSettings(device, model=model, quality=False, allow_feedback=True)), []
-    desk.tasks.run(host.start, lambda _: started.append(host.status().engine.state))
-    qtbot.waitUntil(lambda: bool(started), timeout=15_000)
-    host.stop()
-    assert started == ["running"] and desk.complaints == []
+    host, states = Host(LiveSettings(device, model=model, quality=False, allow_feedback=True)), []
+
+    def start() -> None:
+        states.append(engine.status().engine.state)
+        host.start()
+        states.append(host.status().engine.state)
+        host.stop()
+
+    desk.tasks.run(start)
+    qtbot.waitUntil(lambda: not desk.tasks.busy, timeout=15_000)
+    assert states == ["stopped", "running"] and desk.complaints == []
 
 
 @pytest.mark.real_time

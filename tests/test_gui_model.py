@@ -113,6 +113,7 @@ def test_a_model_that_the_user_picks_is_read_and_told(desks: Desks, qtbot) -> No
     assert desk.chosen == ["later"] and desk.controller.model == "later"
     facts = desk.controller.facts
     assert facts is not None and facts.latency_samples == 1064
+    assert Memory(desks.memory).read(SECTION) == {}  # the bundled ones need not be remembered
 
 
 def test_a_file_of_ones_own_is_chosen_in_the_dialog_and_there_at_the_next_start(

@@ -219,6 +219,11 @@ def test_a_mute_comes_to_silence_and_says_so() -> None:
     assert mixer.faded_out and not heard[0, 512:].any()
 
 
+@pytest.mark.parametrize("fade_in", [True, False])
+def test_what_is_muted_from_the_start_is_silent_from_the_start(fade_in: bool) -> None:
+    assert not mix(Mixer(64, RATE, 1, fade_in), sources(), PLAIN.change("muted", True), 64).any()
+
+
 def test_the_output_gain_is_in_decibels_and_the_limiter_is_on_by_default() -> None:
     raw, _, model = sources()
     quiet = mix(Mixer(512, RATE, 1), (raw, None, model), Controls(output_gain_db=-20))

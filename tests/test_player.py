@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
+from realtime.live import player_process
 from realtime.live.player import Player, PlayerStatus, Track
+from realtime.live.player_process import PlayerProcess
+from realtime.live.shared import SharedMemory
 from tests.signals import SAMPLE_RATE, tone
 
 ROOT = Path(__file__).parents[1]
@@ -206,6 +210,41 @@ def test_closing_never_hangs_and_nothing_can_be_asked_afterwards(path: str) -> N
     orderly.load([Track(path)])
     orderly.play()
     assert orderly.close() is True
+
+
+def test_a_loudspeaker_that_plays_nothing_is_closed_and_opened_again_by_play(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Turn by turn, in this process."""
+    monkeypatch.setattr(player_process, "IDLE_SECONDS", 0.05)
+    shared = SharedMemory.create(ring_frames=1)
+    process = PlayerProcess(shared.token)
+    process._load({"tracks": [{"path": path}], "output": "none"})
+
+    def turn(seconds: float) -> None:
+        over = time.monotonic() + seconds
+        while time.monotonic() < over:
+            process._turn()
+            time.sleep(0.002)
+
+    def told() -> dict[str, Any]:
+        process._tell()
+        return shared.read("status") or {}
+
+    assert process._speaker is None
+    process._play({})
+    turn(0.2)
+    process._pause({})
+    assert process._speaker is not None and told()["state"] == "paused"
+    turn(0.3)
+    paused = told()
+    assert process._speaker is None
+    assert paused["position_s"] > 0.1 and paused["state"] == "paused"
+    turn(0.1)
+    process._play({})
+    assert process._speaker is not None and told()["position_s"] == paused["position_s"]
+    turn(0.2)
+    assert told()["position_s"] > paused["position_s"] + 0.05
 
 
 OWNER = """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject
 
+from gui.files.compare_detail import ComparePictures
 from gui.files.compare_measure import AFTER, BEFORE, INVERSE, REFERENCE
 from gui.files.compare_pair import ComparePair
 from gui.files.compare_player import ComparePlayer
@@ -50,6 +51,7 @@ class CompareController(QObject):
         self._work = CompareWork(self)
         self.pair = ComparePair(self._work, self)
         self.player = ComparePlayer(self._output_name, self)
+        self._pictures = ComparePictures(view.plots, self.pair, say, self)
         self._paths: dict[int, Path] = {}
         self._selected = BEFORE
         self._hear_inverse = self._shift_edited = False
@@ -158,6 +160,7 @@ class CompareController(QObject):
     def close(self) -> None:
         """Stop the player, end all work and remove temporary files."""
         self.player.close()
+        self._pictures.close()
         self._work.close()
 
     # -- inside
@@ -168,8 +171,8 @@ class CompareController(QObject):
         view.dropped.connect(self._open_dropped)
         view.render_clicked.connect(self._render)
         view.shift_edited.connect(self._note_shift)
-        view.export_clicked.connect(self._export)
-        view.picture_clicked.connect(self._save_picture)
+        view.export_clicked.connect(self.save_figures)
+        view.picture_clicked.connect(self.save_picture)
         view.plots.seek_wanted.connect(self._seek)
         view.plots.selection_changed.connect(self._selection_changed)
         transport.play_clicked.connect(self.toggle_play)
@@ -260,8 +263,6 @@ class CompareController(QObject):
 
     def _show_player(self, status: PlayerStatus) -> None:
         self._view.transport.show_playing(status.state == "playing")
-        if self.player.busy:
-            return  # what it tells may be older than what it was told
         self._view.transport.show_clock(status.position_s, self.pair.length_s)
         if status.state != "empty":
             self._view.plots.set_cursor(status.position_s)
@@ -275,12 +276,6 @@ class CompareController(QObject):
     def _selection_changed(self, _: object) -> None:
         if self._looping and self.pair.order:
             self.player.set_loop(self.loop_span())
-
-    def _export(self) -> None:
-        self.save_figures()
-
-    def _save_picture(self) -> None:
-        self.save_picture()
 
     def _proposal(self, ending: str) -> str:
         path = self._paths.get(AFTER, self._paths[BEFORE])

@@ -22,7 +22,7 @@ Powers = NDArray[np.float64]
 Colours = NDArray[np.uint8]
 
 MOST_COLUMNS = 4096
-_FINEST_HOP, _WINDOW = 256, 2048
+FINEST_HOP, _WINDOW = 256, 2048
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class _PictureBuilder:
     """
 
     def __init__(self, sample_rate: int, claimed_frames: int) -> None:
-        hop = _FINEST_HOP
+        hop = FINEST_HOP
         while hop < _WINDOW and claimed_frames > hop * MOST_COLUMNS:
             hop *= 2
         self._picture = LogSpectrogram(sample_rate, window_samples=_WINDOW, hop_samples=hop)

@@ -14,6 +14,7 @@ MEASURE = "RMS of the loud parts, gated as in ITU-R BS.1770, without its weighti
 _BLOCKS_PER_GATE = 4  # 0.4 s, a new one every 0.1 s
 _ABSOLUTE_GATE_DBFS = -70.0
 _RELATIVE_GATE_DB = -10.0
+_LARGEST_GAIN_DB = 30.0
 
 Powers = NDArray[np.float64]
 
@@ -39,13 +40,15 @@ def matching_gains(levels_dbfs: Sequence[float | None], peaks: Sequence[float]) 
     """The gains in dB that bring all to the level of the first, none beyond full scale.
 
     Where the gained peak of one would pass full scale, all are lowered alike, so that they still match. A silent one,
-    or all where the first is silent, gets no gain of its own.
+    or all where the first is silent, gets no gain of its own; beyond 30 dB apart, levels are not matched any further.
 
     Args:
         levels_dbfs: of `gated_level`; peaks: the largest samples, full scale 1.
     """
+    limit = _LARGEST_GAIN_DB
     first = levels_dbfs[0] if levels_dbfs else None
-    gains = [0.0 if first is None or level is None else first - level for level in levels_dbfs]
+    apart = [0.0 if first is None or level is None else first - level for level in levels_dbfs]
+    gains = [min(max(gain, -limit), limit) for gain in apart]
     over = [gain + 20 * math.log10(peak) for gain, peak in zip(gains, peaks, strict=True) if peak > 0]
     too_much = max([0.0, *over])
-    return [gain - too_much for gain in gains]
+    return [gain - min(too_much, limit) for gain in gains]

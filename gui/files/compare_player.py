@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
@@ -11,6 +12,7 @@ from gui.tasks import Tasks
 from realtime.live.player import Player, PlayerStatus, Track
 
 _EVERY_MS = 33
+_SETTLE_S = 1.0  # its state follows what it was told after a while
 _CLOSE_S = 2.0
 
 
@@ -30,6 +32,7 @@ class ComparePlayer(QObject):
         self._player: Player | None = None
         self._tasks = Tasks("compare-player", self)
         self._last: PlayerStatus | None = None
+        self._until_s = 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
         self._timer.timeout.connect(self._poll)
@@ -112,21 +115,25 @@ class ComparePlayer(QObject):
             player.close(_CLOSE_S)
 
     def _poll_soon(self, _: None = None) -> None:
-        self._poll()
+        self._until_s = monotonic() + _SETTLE_S
         self._timer.start()
+        self._poll()
 
     def _poll(self) -> None:
+        """Tell what has changed; not while it is told something, since its state may be older than that."""
+        if self._tasks.busy:
+            return
         status = self.status
         if status != self._last:
             before, self._last = self._last, status
             self.changed.emit(status)
             if status.state == "failed" and (before is None or before.state != "failed"):
                 self.failed.emit(status.message)
-        if status.state != "playing" and not self._tasks.busy:
+        if status.state != "playing" and monotonic() > self._until_s:
             self._timer.stop()
 
     def _fail(self, error: Exception) -> None:
-        self._poll()
+        self._poll_soon()
         if self.status.state != "failed":  # else the state has told it already
             self.failed.emit(str(error))
 

@@ -47,6 +47,7 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         super().__init__(parent)
         self.rows: dict[int, PlotRow] = {}
         self._made: dict[int, PlotRow] = {}
+        self._following = False
         self._time_axis = TimeAxis("bottom")
         self.duration_s = 0.0
         self.cursor_s = 0.0
@@ -92,6 +93,7 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         """Bring these seconds into view, as far as there are such."""
         if self.rows:
             self.views()[0].setXRange(from_s, to_s, padding=0)
+            self._view_moved(self.views()[0])
 
     def show_all(self) -> None:
         """The whole length."""
@@ -182,7 +184,6 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         self.rows = {index: self._made[index] for index in indexes}
         if self.rows:
             self._time_axis.linkToView(self.views()[-1])
-        self._link()
 
     def _put_in(self, index: int) -> None:
         row = self._made.get(index) or self._new_row(index)
@@ -211,12 +212,6 @@ class ComparePlots(pg.GraphicsLayoutWidget):
             view.sigXRangeChanged.connect(self._view_moved)
         return row
 
-    def _link(self) -> None:
-        """All views follow the first one."""
-        views = self.views()
-        for view in views:
-            view.setXLink(None if view is views[0] else views[0])
-
     def _seek(self, at_s: float) -> None:
         at_s = min(max(at_s, 0.0), self.duration_s)
         self.set_cursor(at_s)
@@ -242,5 +237,13 @@ class ComparePlots(pg.GraphicsLayoutWidget):
         self._select(start, self.cursor_s, True)
 
     def _view_moved(self, view: TimeBox) -> None:
-        if self.rows and view is self.views()[0]:
-            self.view_changed.emit(*self.view_span())
+        """All others follow. pyqtgraph's own links would do so again for every view that a new row makes smaller."""
+        if self._following or view not in self.views():
+            return
+        self._following = True
+        from_s, to_s = view.viewRange()[0]
+        for other in self.views():
+            if other is not view:
+                other.setXRange(from_s, to_s, padding=0)
+        self._following = False
+        self.view_changed.emit(float(from_s), float(to_s))

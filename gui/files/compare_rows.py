@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFontMetrics
 from PyQt6.QtWidgets import QApplication
 
-from gui.files.compare_files import Sound
+from gui.files.compare_files import Colours, Sound
 from gui.theme import Meanings, meanings
 from gui.widgets.spectrogram_image import colour_map, log_frequency_axis, log_span
 from gui.widgets.waveform import Waveform
@@ -41,6 +41,7 @@ class TimeBox(pg.ViewBox):
     def __init__(self) -> None:
         super().__init__(enableMenu=False)
         self.setMouseEnabled(x=True, y=False)
+        self.disableAutoRange()
 
     def mouseClickEvent(self, event: Any) -> None:  # noqa: N802
         """A click goes there."""
@@ -100,15 +101,13 @@ class PlotRow(QObject):
         super().__init__(parent)
         self.index, self.selected = index, False
         self.sound: Sound | None = None
-        self._detail = ""
+        self._detail, self._shift_s = "", 0.0
         self.waveform_view, self.picture_view = TimeBox(), TimeBox()
         self.axes = [pg.AxisItem("left"), log_frequency_axis()]
         self.title = pg.TextItem(anchor=(0, 0))
         self.title.setParentItem(self.waveform_view)
         self.waveform = Waveform(self.waveform_view, colour_of(index, meanings()), self)
-        self._image = pg.ImageItem(axisOrder="row-major", levels=(0, 255))
-        self._image.setLookupTable(colour_map().getLookupTable(nPts=256))
-        self.picture_view.addItem(self._image, ignoreBounds=True)
+        self._image, self._sharp = self._picture(), self._picture()
         self._place_axes()
         self._regions = [self._region(view) for view in self.views()]
         self._cursors = [self._cursor(view) for view in self.views()]
@@ -127,9 +126,18 @@ class PlotRow(QObject):
         if sound is not self.sound:
             # Bytes under a table of 256 colours need no arithmetic before they are painted.
             self._image.setImage(sound.picture if sound.picture.shape[1] else None, autoLevels=False)
+        if sound is not self.sound or shift_s != self._shift_s:
+            self._sharp.setVisible(False)
         self._image.setRect(QRectF(shift_s, low, max(sound.picture_s, 1e-3), high - low))
-        self.sound = sound
+        self.sound, self._shift_s = sound, shift_s
         self.restyle(meanings())
+
+    def show_detail(self, picture: Colours, from_s: float, seconds: float) -> None:
+        """A sharper picture of a stretch, over that of the whole."""
+        low, high = self.picture_view.viewRange()[1]
+        self._sharp.setImage(picture, autoLevels=False)
+        self._sharp.setRect(QRectF(from_s, low, seconds, high - low))
+        self._sharp.setVisible(True)
 
     def set_cursor(self, at_s: float) -> None:
         """Move the line of what is heard."""
@@ -168,6 +176,12 @@ class PlotRow(QObject):
             region.setBrush(shade)
         for cursor, ink in zip(self._cursors, (colours.bad, "#ffffff"), strict=True):
             cursor.setPen(pg.mkPen(ink, width=1))
+
+    def _picture(self) -> pg.ImageItem:
+        image = pg.ImageItem(axisOrder="row-major", levels=(0, 255))
+        image.setLookupTable(colour_map().getLookupTable(nPts=256))
+        self.picture_view.addItem(image, ignoreBounds=True)
+        return image
 
     def _place_axes(self) -> None:
         metrics = QFontMetrics(QApplication.font())

@@ -49,6 +49,7 @@ class QueueController(QObject):
         self._batch = Batch(self._settings.options)
         self._status = BatchStatus()
         self._adding = 0
+        self._untold = False  # a run began whose end was not told
         self._poll, self._remember_later = QTimer(self), QTimer(self)
         self._poll.setInterval(POLL_MS)
         self._poll.timeout.connect(self._tick)
@@ -87,8 +88,7 @@ class QueueController(QObject):
         if self._status.running and not self._status.paused:
             self._batch.pause()
         else:
-            self._batch.start()
-            self._poll.start()
+            self._begin()
         self._tick()
 
     def cancel(self) -> None:
@@ -105,8 +105,7 @@ class QueueController(QObject):
         chosen = _in_states(self._view.selected(), *OVER) or _in_states(self._status.items, *OVER)
         if chosen:
             self._batch.retry(*chosen)
-            self._batch.start()
-            self._poll.start()
+            self._begin()
             self._tick()
 
     def close(self) -> None:
@@ -131,10 +130,16 @@ class QueueController(QObject):
         view.selection_changed.connect(self._show_selection)
         view.options.changed.connect(self._options_changed)
 
+    def _begin(self) -> None:
+        self._untold = self._untold or self._batch.status().counts.get("waiting", 0) > 0
+        self._batch.start()
+        self._poll.start()
+
     def _tick(self) -> None:
-        before, status = self._status, self._batch.status()
+        status = self._batch.status()
         self._show(status)
-        if before.running and not status.running:
+        if self._untold and not status.running:
+            self._untold = False
             self._say(end_words(status.items))
         if not status.running and not self._adding:
             self._poll.stop()

@@ -43,6 +43,7 @@ TEXTS: tuple[Callable[[BatchItem], str], ...] = (
     note_words,
 )
 ItemRole = Qt.ItemDataRole
+DECORATION = int(ItemRole.DecorationRole)
 
 
 class QueueModel(QAbstractTableModel):
@@ -93,20 +94,12 @@ class QueueModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex, role: int = ItemRole.DisplayRole) -> Any:
         """What a cell shows, says and looks like."""
-        item, column = self.items[index.row()], index.column()
-        if role == ItemRole.DisplayRole:
-            return TEXTS[column](item)
-        if role == ItemRole.AccessibleTextRole:
-            return f"{HEADERS[column]}: {TEXTS[column](item) or 'none'}"
-        if role == ItemRole.ToolTipRole:
-            return whole_note(item) if column in (NAME, NOTE) else HEADER_TIPS[column]
-        if role == ItemRole.UserRole:
-            return item
-        if role == ItemRole.TextAlignmentRole:
-            return _alignment(column)
-        if role == ItemRole.ForegroundRole:
-            return _colour(item, column)
-        return self._icon(item.state) if role == ItemRole.DecorationRole and column == STATE else None
+        answer = ANSWERS.get(int(role))
+        if answer is not None:
+            return answer(self.items[index.row()], index.column())
+        if role == DECORATION and index.column() == STATE:
+            return self._icon(self.items[index.row()].state)
+        return None
 
     def _icon(self, state: State) -> QIcon:
         if state not in self._icons:
@@ -155,3 +148,27 @@ def _pieces(rows: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending rows as runs, first and last row each."""
     runs = (list(run) for _, run in itertools.groupby(enumerate(rows), lambda pair: pair[1] - pair[0]))
     return [(run[0][1], run[-1][1]) for run in runs]
+
+
+def _text(item: BatchItem, column: int) -> str:
+    return TEXTS[column](item)
+
+
+def _accessible_text(item: BatchItem, column: int) -> str:
+    return f"{HEADERS[column]}: {TEXTS[column](item) or 'none'}"
+
+
+def _tip(item: BatchItem, column: int) -> str:
+    return whole_note(item) if column in (NAME, NOTE) else HEADER_TIPS[column]
+
+
+ALIGNMENTS = tuple(map(_alignment, range(len(HEADERS))))
+# A view asks for a dozen roles of every cell whenever it paints: those without an answer must cost next to nothing.
+ANSWERS: dict[int, Callable[[BatchItem, int], Any]] = {
+    int(ItemRole.DisplayRole): _text,
+    int(ItemRole.AccessibleTextRole): _accessible_text,
+    int(ItemRole.ToolTipRole): _tip,
+    int(ItemRole.UserRole): lambda item, column: item,
+    int(ItemRole.TextAlignmentRole): lambda item, column: ALIGNMENTS[column],
+    int(ItemRole.ForegroundRole): _colour,
+}

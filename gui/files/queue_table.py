@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QModelIndex, QRect, Qt, pyqtSignal
+from PyQt6.QtCore import QItemSelectionModel, QModelIndex, QRect, Qt, pyqtSignal
 from PyQt6.QtGui import QKeyEvent, QPainter
 from PyQt6.QtWidgets import (
     QAbstractItemView,
@@ -111,7 +111,9 @@ class QueueTable(QTableView):
         rows.hide()
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)  # or every row would be measured
         rows.setDefaultSectionSize(round(1.9 * self.fontMetrics().height()))
-        columns.setHighlightSections(False)
+        columns.setSectionsClickable(False)
+        # Whenever it is painted a header asks of every row whether it is selected; it gets an empty selection to ask.
+        columns.setSelectionModel(QItemSelectionModel(self._queue, self))
         for column, text in WIDEST.items():
             self.setColumnWidth(
                 column, self.fontMetrics().horizontalAdvance(text) + round(1.2 * self.fontMetrics().height())

@@ -29,7 +29,7 @@ def read_models(paths: Iterable[Path], before: Mapping[Path, Read]) -> dict[Path
         except OSError:
             stamp = None  # reading it says why
         old = before.get(path)
-        if old is None or old.stamp != stamp or stamp is None:
+        if old is None or old.stamp != stamp:
             read[path] = _read(path, stamp)
     return read
 

@@ -47,6 +47,7 @@ class LiveController(QObject):
         self._keep_timer.timeout.connect(self._keep_controls)
         self._work = Tasks("session", self)
         self._reading = Tasks("reading", self)
+        self._listing = Tasks("devices", self)  # a sound system that hangs holds up nothing else
         self._make_parts()
         self._connect_session()
         self._connect_chain()
@@ -60,7 +61,6 @@ class LiveController(QObject):
         options = self._page.options.options
         return LiveSettings(
             device=self.devices.choice(),
-            preset=str(self.chain_file()),
             channels=options.channels,
             deadline_ms=options.deadline_ms,
             concealment="silence" if options.concealment == "silence" else "dry",
@@ -70,9 +70,9 @@ class LiveController(QObject):
             allow_feedback=self.devices.allow_feedback,
         )
 
-    def chain_file(self) -> Path:
+    def chain_writer(self) -> Callable[[], Path]:
         """See `gui.live.session.Setup`."""
-        return self.document.write_for_engine(Path(self._folder.name))
+        return partial(self.document.write_for_engine, Path(self._folder.name))
 
     # -- for the app
 
@@ -118,7 +118,7 @@ class LiveController(QObject):
     def _make_parts(self) -> None:
         page, memory, say, complain = self._page, self._memory, self._say, self._complain
         self.session = Session(self, self._work, say, complain, self)
-        self.devices = DeviceController(page.devices, self._reading, memory, say, complain, self)
+        self.devices = DeviceController(page.devices, self._listing, memory, say, complain, self)
         self.level_check = LevelCheckController(page.level_check, self.devices, self._work, say, complain, self)
         self.model = ModelController(page.model, self._reading, memory, say, complain, self)
         self.document = ChainDocument(self)
@@ -145,7 +145,7 @@ class LiveController(QObject):
         self.document.structure_changed.connect(self.session.chain_changed)
         self.document.control_turned.connect(self.session.set_chain_control)
         self.document.changed.connect(self._show_model)
-        self.session.chain_loaded.connect(self.chain.show_engine_facts)
+        self.session.chain_loaded.connect(self._chain_loaded)
         self.model.model_chosen.connect(self.document.set_model)
         self._show_model()
 
@@ -165,6 +165,11 @@ class LiveController(QObject):
 
     def _show_model(self) -> None:
         self.model.show_model(self.document.model or "")
+
+    def _chain_loaded(self, facts: dict[str, Any]) -> None:
+        self.chain.show_engine_facts(facts)
+        for name, value in self.document.control_values.items():  # turned while the chain was being loaded
+            self.session.set_chain_control(name, value)
 
     def _options_changed(self) -> None:
         options = self._page.options.options
@@ -223,6 +228,8 @@ class LiveController(QObject):
 
     def _ended(self, ended: Callable[[], None]) -> None:
         self._work.end()
+        self.level_check.close()
         self._reading.end(wait=False)
+        self._listing.end(wait=False)
         self._folder.cleanup()
         ended()

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
+from gui.live.device_hints import on_screen
 from gui.tasks import Tasks
 from realtime.live.controls import Controls
-from realtime.live.device import FeedbackError
 from realtime.live.host import Host
 from realtime.live.host_status import LiveStatus, Recorded
 from realtime.live.probe import Measurement
@@ -21,10 +21,6 @@ from realtime.live.shared import Audio
 
 TICK_MS = 33  # 30 looks a second: meters and spectrograms
 SWAP_AFTER_MS = 150  # several edits in a row are one swap
-FEEDBACK = (
-    "The microphone and the loudspeaker belong to the same machine and would howl. Put on headphones and tick "
-    "“I listen on headphones”, or choose another output."
-)
 LIVE_STATES = ("running", "waiting")
 
 
@@ -32,11 +28,14 @@ class Setup(Protocol):
     """Where the settings of a session come from: the boxes of the page."""
 
     def settings(self, controls: Controls, compare: bool) -> LiveSettings:
-        """All that is chosen now. Raises: ValueError, a sentence, where that cannot be."""
+        """All that is chosen now but for the chain. Raises: ValueError, a sentence, where that cannot be."""
         ...
 
-    def chain_file(self) -> Path:
-        """The present chain, written for the engine. Raises: ValueError or OSError."""
+    def chain_writer(self) -> Callable[[], Path]:
+        """What writes the chain as it is now into a file for the engine; may wait for the disk.
+
+        It raises ValueError or OSError.
+        """
         ...
 
 
@@ -92,13 +91,12 @@ class Session(QObject):
             return
         try:
             settings = self._setup.settings(self.controls, self.compare)
-        except (ValueError, OSError) as error:
-            self._complain(str(error))
+        except ValueError as error:
+            self._complain(on_screen(error))
             return
-        self._host = Host(settings)
         self._enter("starting")
         self._say("Opening the sound device and loading the model…")
-        self._tasks.run(self._host.start, self._started, self._not_started)
+        self._tasks.run(partial(_opened, settings, self._setup.chain_writer()), self._started, self._not_started)
 
     def stop(self) -> None:
         """End the sound; a recording is finished first."""
@@ -170,7 +168,7 @@ class Session(QObject):
         elif self._host.status().engine.recording:
             self._tasks.run(self._host.stop_recording, self._recorded, self._failed)
         else:
-            self._tasks.run(partial(self._record, self._host, folder), self._recording, self._failed)
+            self._tasks.run(partial(_recorded_into, self._host, folder), self._recording, self._failed)
 
     def measure(self) -> None:
         """Measure the round trip; needs a cable or a loop-back from output to input."""
@@ -193,7 +191,7 @@ class Session(QObject):
 
     def report(self) -> dict[str, Any] | None:
         """Of this session or, once stopped, of the last; None before the first."""
-        return None if self._host is None or self.state == "starting" else self._host.report()
+        return None if self._host is None else self._host.report()
 
     # -- inside
 
@@ -202,29 +200,26 @@ class Session(QObject):
             self.state = state
             self.state_changed.emit(state)
 
-    def _started(self, _nothing: None) -> None:
-        assert self._host is not None
+    def _started(self, host: Host) -> None:
+        self._host = host
         self._enter("running")
         if self._ended is not None:
             self.stop()
             return
-        if self.controls != self._host.settings.controls:  # turned while it was starting
+        if self.controls != host.settings.controls:  # turned while it was starting
             for name in ("bypass", "muted", "mix", "input_gain_db", "output_gain_db", "level_match", "limiter"):
-                self._try(partial(self._host.set_control, name, getattr(self.controls, name)))
+                self._try(partial(host.set_control, name, getattr(self.controls, name)))
         self._say("")
-        self.chain_loaded.emit(self._host.facts)
+        self.chain_loaded.emit(host.facts)
         self._timer.start()
 
     def _not_started(self, error: Exception) -> None:
-        self._host = None
         self._enter("stopped")
         self._say("")
         if self._ended is not None:
             self._over()
-        elif isinstance(error, FeedbackError):
-            self._complain(FEEDBACK)
         else:
-            self._complain(str(error))
+            self._complain(on_screen(error))
 
     def _stopped(self, clean: bool) -> None:
         self._enter("stopped")
@@ -237,7 +232,7 @@ class Session(QObject):
             self.start()
 
     def _not_stopped(self, error: Exception) -> None:
-        self._complain(str(error))
+        self._complain(on_screen(error))
         self._stopped(True)
 
     def _over(self) -> None:
@@ -250,7 +245,7 @@ class Session(QObject):
             return
         status: LiveStatus = self._host.status()
         if status.failed:
-            self._complain(status.note)
+            self._complain(on_screen(status.note))
             self.stop()
             return
         if self.is_live:
@@ -260,25 +255,15 @@ class Session(QObject):
     def _swap(self) -> None:
         if self._host is None or not self.is_live:
             return
-        try:
-            path = self._setup.chain_file()
-        except (ValueError, OSError) as error:
-            self._complain(str(error))
-            return
-        self._tasks.run(partial(self._host.swap, path), self._swapped, self._not_swapped)
+        swap = partial(_swapped_in, self._host, self._setup.chain_writer())
+        self._tasks.run(swap, self._swapped, self._not_swapped)
 
     def _swapped(self, _nothing: None) -> None:
         if self._host is not None:
             self.chain_loaded.emit(self._host.facts)
 
     def _not_swapped(self, error: Exception) -> None:
-        self._complain(f"The chain was not changed over, the one before it goes on: {error}")
-
-    @staticmethod
-    def _record(host: Host, folder: Path) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        host.record(folder)
-        return folder
+        self._complain(f"The chain was not changed over, the one before it goes on: {on_screen(error)}")
 
     def _recording(self, folder: Path) -> None:
         self._say(f"Recording into {folder}")
@@ -293,10 +278,29 @@ class Session(QObject):
         )
 
     def _failed(self, error: Exception) -> None:
-        self._complain(str(error))
+        self._complain(on_screen(error))
 
     def _try(self, call: Callable[[], None]) -> None:
         try:
             call()
         except ValueError as error:
-            self._complain(str(error))
+            self._complain(on_screen(error))
+
+
+def _opened(settings: LiveSettings, write: Callable[[], Path]) -> Host:
+    """Off the screen: the session, started."""
+    host = Host(replace(settings, preset=str(write())))
+    host.start()
+    return host
+
+
+def _swapped_in(host: Host, write: Callable[[], Path]) -> None:
+    """Off the screen: the engine changes over to the chain."""
+    host.swap(write())
+
+
+def _recorded_into(host: Host, folder: Path) -> Path:
+    """Off the screen: a recording begins."""
+    folder.mkdir(parents=True, exist_ok=True)
+    host.record(folder)
+    return folder

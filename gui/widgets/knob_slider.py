@@ -65,7 +65,7 @@ class Scale:
         share = position / POSITIONS
         if self.is_logarithmic:
             exact = self.minimum * math.pow(self.maximum / self.minimum, share)
-            rounded = round(exact, 2 - math.floor(math.log10(exact)))  # three digits
+            rounded = round(exact, min(self.decimals, 2 - math.floor(math.log10(exact))))  # three digits at most
         else:
             exact = self.minimum + share * (self.maximum - self.minimum)
             rounded = round(exact / self.step) * self.step

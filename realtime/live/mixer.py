@@ -27,6 +27,10 @@ class Glide:
         self._full = hop_samples / max(1.0, seconds * sample_rate)
         self._start, self._goal = value, value
 
+    def begin(self, value: float) -> None:
+        """Be there at once, before the first block."""
+        self.value = self._start = self._goal = value
+
     def apply(self, block: Samples, target: float) -> None:
         """Multiply ``(C, hop)`` in place."""
         if target != self._goal:
@@ -103,6 +107,7 @@ class Mixer:
     def __init__(self, hop_samples: int, sample_rate: int, channels: int, fade_in: bool = True) -> None:
         self._raw, self._inverse, self._model = (Glide(0.0, hop_samples, sample_rate) for _ in range(3))
         self._output = Glide(1.0, hop_samples, sample_rate)
+        self._begun = False
         self._fade = Glide(0.0 if fade_in else 1.0, hop_samples, sample_rate, 0.05)
         self.limiter = Limiter(hop_samples, sample_rate)
         self._powers = np.zeros(3)
@@ -133,7 +138,11 @@ class Mixer:
                 np.copyto(self._part, signal)
                 glide.apply(self._part, weights[name])
                 self._mixed += self._part
-        self._output.apply(self._mixed, 0.0 if controls.muted else from_db(controls.output_gain_db))
+        output = 0.0 if controls.muted else from_db(controls.output_gain_db)
+        if not self._begun:  # what is muted from the start, or while the model is changed, is silent from the start
+            self._output.begin(output)
+            self._begun = True
+        self._output.apply(self._mixed, output)
         self._fade.apply(self._mixed, 1.0)
         self.limiter.process(self._mixed, controls.limiter)
         return self._mixed

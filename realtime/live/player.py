@@ -36,7 +36,7 @@ class PlayerStatus:
     """One moment: `position_s` is what is heard, the queue and the device's own latency taken off.
 
     `selected` and `loop` (start and end in seconds) are as they were set, `output_name` is the device once it was
-    opened, `message` a sentence where the state is "failed".
+    opened, `message` a sentence where the state is "failed", `dropouts` how often the machine was too busy to play on.
     """
 
     state: PlayerState
@@ -46,6 +46,7 @@ class PlayerStatus:
     loop: tuple[float, float] | None = None
     output_name: str = ""
     message: str = ""
+    dropouts: int = 0
 
 
 @dataclass(frozen=True)
@@ -265,4 +266,5 @@ def _status_of(document: dict[str, Any]) -> PlayerStatus:
         loop=None if loop is None else (loop[0], loop[1]),
         output_name=document["output_name"],
         message=document["message"],
+        dropouts=document["dropouts"],
     )

@@ -39,6 +39,7 @@ class PlayerProcess:
         self._wanted: str | int | None = None
         self._name = self._failure = ""
         self._rate = REFERENCE_RATE
+        self._dropouts = 0  # of loudspeakers that were closed
         self._last_played_s = monotonic()
         self._parts = threading.RLock()  # deck and speaker are changed together
 
@@ -78,7 +79,7 @@ class PlayerProcess:
         if deck.playing or self._heard(deck, speaker)[1]:
             self._last_played_s = monotonic()
         elif monotonic() - self._last_played_s > IDLE_SECONDS:
-            self._speaker = None
+            self._speaker, self._dropouts = None, self._dropouts + speaker.dropouts
             if not speaker.close(STOP_SECONDS):
                 self._failure = f"{speaker.name}: does not stop; restart the sound system, and play again"
 
@@ -94,6 +95,7 @@ class PlayerProcess:
         deck, speaker = self._deck, self._speaker
         document: dict[str, Any] = {"pid": os.getpid(), "at_s": monotonic(), "message": self._failure}
         document |= {"output_name": self._name, "state": "failed" if self._failure else "empty"}
+        document["dropouts"] = self._dropouts + (0 if speaker is None else speaker.dropouts)
         if deck is not None:
             position, moving = self._heard(deck, speaker)
             state = "playing" if deck.playing or (deck.ended and moving) else "ended" if deck.ended else "paused"
@@ -136,15 +138,19 @@ class PlayerProcess:
         deck = self._loaded()
         if self._failure:
             raise DeviceError(self._failure)
-        if self._speaker is None:
-            speaker = open_speaker(self._wanted)
-            if speaker.rate != self._rate:
-                deck = self._at_rate(speaker.rate)
-            with self._parts:
-                deck.begin_at(0)
-                self._speaker, self._name = speaker, speaker.name
-                self._last_played_s = monotonic()
-        deck.play()
+        with self._parts:  # or it might be closed in this moment
+            self._last_played_s = monotonic()
+            if self._speaker is not None:
+                deck.play()
+                return {}
+        speaker = open_speaker(self._wanted)
+        if speaker.rate != self._rate:
+            deck = self._at_rate(speaker.rate)
+        with self._parts:
+            deck.begin_at(0)
+            self._speaker, self._name = speaker, speaker.name
+            self._last_played_s = monotonic()
+            deck.play()
         return {}
 
     def _at_rate(self, rate: int) -> Deck:

@@ -44,6 +44,11 @@ class Speaker(Protocol):
         ...
 
     @property
+    def dropouts(self) -> int:
+        """Times that it ran out of frames, because this process was held up."""
+        ...
+
+    @property
     def problem(self) -> str:
         """A sentence where the sound stopped; empty while it goes on."""
         ...
@@ -60,7 +65,7 @@ class Speaker(Protocol):
 class SilentSpeaker:
     """Counts the frames by the system's clock; what is not given in time makes it wait."""
 
-    rate, name, problem = SILENT_RATE, NAME, ""
+    rate, name, problem, dropouts = SILENT_RATE, NAME, "", 0
 
     def __init__(self) -> None:
         self._given = 0
@@ -120,6 +125,7 @@ class Loudspeaker:
             self._stream, ring, memory, lambda: self._stream.play_ringbuffer(ring, start=devices.LONG_AGO_S), False
         )
         self._begun = False
+        self.dropouts = 0
         self._seen = (-1, monotonic())  # frames moved, and when they last changed
         try:
             self._stream.start()
@@ -167,6 +173,7 @@ class Loudspeaker:
 
         self._lane.give(len(frames), fill)
         if not self._begun or self._lane.ended():
+            self.dropouts += self._begun
             self._lane.begin()
             self._begun = True
         self._lane.look()
