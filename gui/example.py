@@ -10,6 +10,7 @@ from pathlib import Path
 from PyQt6.QtCore import QObject, QTimer
 
 from gui.first_steps import FirstSteps
+from gui.live.device_hints import on_screen
 from gui.memory import Memory
 from gui.tasks import Tasks
 from realtime.audio_formats import AudioFileError
@@ -81,7 +82,7 @@ class Example(QObject):
 
     def _failed(self, error: Exception) -> None:
         self._timer.stop()
-        self._dialog.show_playing(None, f"{error}")
+        self._dialog.show_playing(None, on_screen(error))
 
     def _end(self, _result: int) -> None:
         self._timer.stop()

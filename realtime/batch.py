@@ -61,17 +61,7 @@ class Batch:
                 self._snapshot = tuple(self._items.values())
             worked_s = self._clock.seconds()
             speed = self._worked_seconds / worked_s if worked_s > 0 and self._worked_seconds else None
-            left = max(0.0, self._tally.seconds_total - self._tally.seconds_done)
-            return BatchStatus(
-                self._snapshot,
-                self._tally.seconds_done,
-                self._tally.seconds_total,
-                left / speed if speed and self._running else None,
-                speed,
-                self._running,
-                self._paused,
-                dict(self._tally.counts),
-            )
+            return self._tally.status(self._snapshot, speed, self._running, self._paused)
 
     def add(self, paths: Sequence[Path]) -> int:
         """Append files, and all audio files in folders, as they are found; says how many. May take long: call it off

@@ -129,6 +129,12 @@ class Tally:
             self.seconds_total += sign * item.seconds
             self.seconds_done += sign * item.seconds * item.fraction
 
+    def status(self, items: tuple[BatchItem, ...], speed: float | None, running: bool, paused: bool) -> BatchStatus:
+        """The snapshot of a queue with these sums."""
+        done, total = self.seconds_done, self.seconds_total
+        eta_s = max(0.0, total - done) / speed if speed and running else None
+        return BatchStatus(items, done, total, eta_s, speed, running, paused, dict(self.counts))
+
 
 class SkippedError(AudioFileError):
     """The result is there already, and is to be left as it is."""

@@ -366,3 +366,27 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, files:
         assert widget in reached
         assert widget.accessibleName() or getattr(widget, "text", str)()
         assert widget.toolTip() or widget.accessibleDescription()
+
+
+def test_zooming_into_a_long_file_sharpens_its_spectrogram(page: Page, tmp_path: Path) -> None:
+    long = tmp_path / "long.wav"
+    soundfile.write(long, np.tile(voice(8000, sample_rate=8000), 180), 8000, subtype="PCM_16")
+    page.controller.open(long, None)
+    page.wait_ready(1)
+    row = page.view.plots.rows[0]
+    assert not row._sharp.isVisible()
+    page.view.plots.show_span(100.0, 104.0)
+    page.qtbot.waitUntil(row._sharp.isVisible, timeout=20_000)
+    area = row._sharp.mapRectToParent(row._sharp.boundingRect())
+    assert (area.left(), area.right()) == pytest.approx((100.0, 104.0), abs=0.01)
+    assert row._sharp.image.shape[1] > 100
+
+
+def test_a_loudspeaker_that_is_not_there_is_a_sentence(page: Page, files: list[Path]) -> None:
+    page.memory.write("devices", {"output": "A card that nobody has"})
+    page.controller.open(files[0], None)
+    page.qtbot.waitUntil(lambda: page.controller.pair.order == [0], timeout=10_000)
+    page.controller.toggle_play()
+    page.qtbot.waitUntil(lambda: bool(page.complaints), timeout=20_000)
+    assert "\n" not in page.complaints[0] and "--" not in page.complaints[0]
+    assert not page.controller.player.playing

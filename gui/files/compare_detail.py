@@ -82,6 +82,6 @@ def sharp_picture(sound: Sound, from_s: float, to_s: float, stop: Event) -> tupl
 
 
 def _too_coarse(sound: Sound, seconds: float) -> bool:
-    columns = sound.picture.shape[1]
-    column_s = sound.picture_s / max(columns, 1)
+    columns = int(sound.picture.shape[1])
+    column_s: float = sound.picture_s / max(columns, 1)
     return columns > 0 and column_s > 1.01 * FINEST_HOP / sound.sample_rate and seconds / column_s < COLUMNS / 2

@@ -189,9 +189,16 @@ class _PictureBuilder:
         self._columns.append(_strongest(pending[:, :whole], self._together))
         self._left = pending[:, whole:]
         self._count += self._columns[-1].shape[1]
-        if self._count > 2 * MOST_COLUMNS and self._count % 2 == 0 and not self._left.shape[1]:
-            self._columns = [_strongest(np.concatenate(self._columns, axis=1), 2)]
-            self._together, self._count = 2 * self._together, self._count // 2
+        if self._count > 2 * MOST_COLUMNS:
+            self._halve()
+
+    def _halve(self) -> None:
+        """Columns twice as long. Where one is left over, it counts as so many of the short ones that are pending."""
+        columns = np.concatenate(self._columns, axis=1)
+        even = self._count // 2 * 2
+        self._left = np.concatenate([np.repeat(columns[:, even:], self._together, axis=1), self._left], axis=1)
+        self._columns = [_strongest(columns[:, :even], 2)]
+        self._together, self._count = 2 * self._together, even // 2
 
 
 def _strongest(columns: Samples, together: int) -> Samples:

@@ -76,9 +76,16 @@ class EnvelopeBuilder:
         self._bins.append(_reduced(pending[:, :whole], self._bin))
         self._left = pending[:, whole:]
         self._count += self._bins[-1].shape[1]
-        if self._count > 2 * MOST_BINS and self._count % FACTOR == 0:  # the header claimed less than there is
-            self._bins = [_reduced(np.concatenate(self._bins, axis=1), FACTOR)]
-            self._bin, self._count = self._bin * FACTOR, self._count // FACTOR
+        if self._count > 2 * MOST_BINS:  # the header claimed less than there is
+            self._halve()
+
+    def _halve(self) -> None:
+        """Bins twice as long. Where one is left over, it counts as so many of the samples that are pending."""
+        bins = np.concatenate(self._bins, axis=1)
+        even = self._count // FACTOR * FACTOR
+        self._left = np.concatenate([np.repeat(bins[:, even:], self._bin, axis=1), self._left], axis=1)
+        self._bins = [_reduced(bins[:, :even], FACTOR)]
+        self._bin, self._count = self._bin * FACTOR, even // FACTOR
 
     def finish(self) -> Envelope:
         """The outline of all that was added."""
