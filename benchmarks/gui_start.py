@@ -1,8 +1,8 @@
 """How long from typing `deshift gui` to a window that can be used?
 
-Starts the app in a display of its own (Xvfb) with the virtual JACK card of the tests and an empty home, again and again,
-and prints when the window was first painted and when the sound devices stood in their lists. The first run, which may
-read from a cold disk, counts as the others.
+Starts the app in a display of its own (Xvfb) with the virtual JACK card of the tests and an empty home, again and
+again, and prints when the window was first painted and when the sound devices stood in their lists. The first run,
+which may read from a cold disk, counts as the others.
 
     python -m benchmarks.gui_start [--runs 5] [--json FILE]
 """

@@ -89,7 +89,7 @@ class Batch:
             self._lock.notify_all()
             if self._running or self._closing or not self._tally.counts["waiting"]:
                 return
-            settled = frozenset(item.id for item in self._items.values() if item.state != "waiting")
+            settled = [item.id for item in self._items.values() if item.state != "waiting"]
             self._tally = Tally(self._items.values(), settled)
             self._running, self._worked_seconds, self._clock = True, 0.0, Clock()
             self._clock.go()
@@ -124,6 +124,7 @@ class Batch:
         with self._lock:
             for item in [self._items[number] for number in ids if number in self._items]:
                 if item.state in ("failed", "skipped", "cancelled"):
+                    self._tally.settled.discard(item.id)  # what is over weighs nothing, so the sums stay right
                     self._put(item.waiting())
 
     def remove(self, *ids: int) -> None:
@@ -146,7 +147,7 @@ class Batch:
     def close(self, limit_s: float) -> bool:
         """Cancel everything and wait for the thread; whether it ended in time. Nothing can be started after it.
 
-        With a limit of 0 it returns at once; the program waits for the thread when it ends.
+        With a limit of 0 it returns at once, and the program waits for the thread before it ends.
         """
         with self._lock:
             self._closing = True

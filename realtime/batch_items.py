@@ -112,20 +112,21 @@ class BatchStatus:
 class Tally:
     """Sums over items, kept up to date item by item, so that a snapshot of many costs nothing.
 
-    Items whose id is in `settled` were over before this run, and count only by their state.
+    Items whose id is in `settled` were over before this run, and count only by their state; one that is to run again
+    is taken out of it while it is counted out.
     """
 
-    def __init__(self, items: Iterable[BatchItem] = (), settled: frozenset[int] = frozenset()) -> None:
+    def __init__(self, items: Iterable[BatchItem] = (), settled: Iterable[int] = ()) -> None:
         self.counts: Counter[State] = Counter()
         self.seconds_done = self.seconds_total = 0.0
-        self._settled = settled
+        self.settled = set(settled)
         for item in items:
             self.count(item, 1)
 
     def count(self, item: BatchItem, sign: int) -> None:
         """Count an item in (1) or out (-1)."""
         self.counts[item.state] += sign
-        if item.id not in self._settled and item.state in ("waiting", "running", "done"):
+        if item.id not in self.settled and item.state in ("waiting", "running", "done"):
             self.seconds_total += sign * item.seconds
             self.seconds_done += sign * item.seconds * item.fraction
 

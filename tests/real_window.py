@@ -28,7 +28,7 @@ class Display:
 
     def __init__(self, size: tuple[int, int] = SIZE) -> None:
         self._words = ["Xvfb", "-displayfd", "", "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"]
-        self.name = ""
+        self.name, self.size = "", size
 
     def __enter__(self) -> Display:
         reading, writing = os.pipe()
@@ -193,11 +193,12 @@ class WindowApp:
         """Drag files out of another program's window onto a widget."""
         x, y, _, _ = self.until(lambda: self.ask("where", name), f"{name} to be seen")
         places = {"DISPLAY": self.display.name, "QT_QPA_PLATFORM": "xcb"}
-        words = [sys.executable, str(DRAG), str(SIZE[0] - 110), str(SIZE[1] - 110), *map(str, files)]
+        right, bottom = self.display.size
+        words = [sys.executable, str(DRAG), str(right - 110), str(bottom - 110), *map(str, files)]
         source = subprocess.Popen(words, env={**os.environ, **places}, stdout=subprocess.PIPE, text=True)
         self._sources.append(source)  # the app fetches the names from it later on
         _expect(source, "ready")
-        start = ("mousemove", SIZE[0] - 60, SIZE[1] - 60, "mousedown", 1, "sleep", 0.2)
+        start = ("mousemove", right - 60, bottom - 60, "mousedown", 1, "sleep", 0.2)
         self.display.xdotool(*start, "mousemove_relative", "--", -30, -10, "sleep", 0.2, "mousemove", x + 5, y + 5)
         self.display.xdotool("sleep", 0.1, "mousemove", x, y)
         _expect(source, "welcome")

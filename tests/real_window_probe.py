@@ -68,7 +68,7 @@ class Probe(QObject):
         return sorted({widget.objectName() for widget in QApplication.allWidgets() if widget.isVisible()} - {""})
 
     def where(self, name: str) -> list[int]:
-        """Centre, width and height on the display; of the page's own tab for ``tabs:Files``."""
+        """Centre on the display, and width and height; of the page's own tab for ``tabs:Files``."""
         name, _, tab = name.partition(":")
         widget = _found(name)
         area = QRect(QPoint(0, 0), widget.size())
@@ -78,8 +78,7 @@ class Probe(QObject):
             widget, area = bar, bar.tabRect(number)
         if isinstance(widget, QCheckBox):
             area.setWidth(area.height())  # all beside the box and its text is dead
-        middle = widget.mapToGlobal(area.center())
-        return [middle.x(), middle.y(), area.width(), area.height()]
+        return [*_pixels(widget, area.center()), area.width(), area.height()]
 
     def get(self, name: str, what: str) -> Any:
         """A Qt property: ``text``, ``checked``, ``enabled``, ``visible``…"""
@@ -105,8 +104,7 @@ class Probe(QObject):
         assert isinstance(view, QAbstractItemView)
         model, port = view.model(), view.viewport()
         assert model is not None and port is not None
-        middle = port.mapToGlobal(view.visualRect(model.index(row, 0)).center())
-        return [middle.x(), middle.y()]
+        return _pixels(port, view.visualRect(model.index(row, 0)).center())
 
     def focus(self) -> str:
         """The name of the widget that gets the keys."""
@@ -116,6 +114,10 @@ class Probe(QObject):
     def focused(self) -> bool:
         """Whether a window of the app gets the keys."""
         return QApplication.activeWindow() is not None
+
+    def picture(self, path: str) -> bool:
+        """The main window as PNG, without what lies over it."""
+        return _found("shell").grab().save(path)
 
     def shot(self, path: str) -> bool:
         """The whole display as PNG."""
@@ -129,6 +131,12 @@ class Probe(QObject):
         except Exception as error:  # noqa: BLE001  # the test that asked is to fail with it
             reply = {"error": repr(error)}
         print("@" + json.dumps(reply), flush=True)
+
+
+def _pixels(widget: QWidget, point: QPoint) -> list[int]:
+    """Where a point of a widget lies on the display."""
+    place, scale = widget.mapToGlobal(point), widget.devicePixelRatio()
+    return [round(scale * place.x()), round(scale * place.y())]
 
 
 def _texts(widget: QWidget) -> list[str]:

@@ -13,6 +13,8 @@ import soundfile
 from realtime.audio_formats import Encoding
 from realtime.batch import Batch
 from realtime.batch_items import BatchOptions
+from realtime.files import Job, process_file
+from realtime.model import load_model
 from tests import plugin_files as files
 from tests.queue_parts import batches, everything, make_models, run, states, write
 
@@ -237,3 +239,26 @@ def test_a_preset_is_rendered_as_live(tmp_path: Path, make, options) -> None:
     batch.add([write(tmp_path / "a.wav")])
     reason = run(batch)["a.wav"].reason
     assert str(preset) in reason and "preset" in reason.lower() and "onnx" not in reason.lower()
+
+
+@pytest.mark.parametrize(
+    "suffix, words", [(".opus", "choose another format, for example wav"), (".xyz", "choose one of them as the format")]
+)
+def test_what_cannot_be_written_says_so_without_words_of_the_command_line(
+    tmp_path: Path, make, options, suffix: str, words: str
+) -> None:
+    source = tmp_path / "a.wav"
+    soundfile.write(source, np.zeros(4410), 44_100)
+    batch = make(replace(options, encoding=Encoding(suffix)))
+    batch.add([source])
+    reason = run(batch)["a.wav"].reason
+    assert reason.endswith(words) and " -" not in reason
+
+
+def test_a_result_that_appears_meanwhile_is_told_without_words_of_the_command_line(tmp_path: Path, options) -> None:
+    source, target = write(tmp_path / "a.wav"), tmp_path / "b.wav"
+    result = process_file(
+        Job(source, target), load_model(options.model), on_progress=lambda _: target.write_bytes(b"x")
+    )
+    assert "--overwrite" in result.error and "--" not in result.on_screen
+    assert result.on_screen == f"{target}: exists already; choose what becomes of existing files, and try again"

@@ -210,7 +210,7 @@ def test_what_a_progress_call_raises_ends_the_file_without_a_trace(tmp_path: Pat
 )
 def test_sums_kept_up_to_date_are_those_of_a_fresh_count(changes: list[tuple[int, State, float]]) -> None:
     items: dict[int, BatchItem] = {}
-    tally = Tally(settled=frozenset({2}))
+    tally = Tally(settled={2})
     for number, state, fraction in changes:
         if number in items:
             tally.count(items[number], -1)
@@ -241,3 +241,23 @@ def test_a_snapshot_of_ten_thousand_files_is_cheap(tmp_path: Path, make, options
         cheap.append(time.thread_time() - begun)
     assert len(status.items) == 10_000 and min(cheap) < 0.004
     assert batch.status().items is status.items
+
+
+def test_a_file_tried_again_in_mid_run_is_part_of_its_progress(tmp_path: Path, make, slow) -> None:
+    batch = make(slow)
+    batch.add([write(tmp_path / "a.wav", 48_000), write(tmp_path / "b.wav", 48_000 * 600)])
+    batch.cancel(1)
+    batch.start()
+    until(lambda: batch.status().items[1].fraction > 0)
+    assert batch.status().seconds_total == 600
+    batch.retry(1)
+    assert batch.status().seconds_total == 601
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_the_program_ends_one_file_and_the_queue_can_go_on(tmp_path: Path, make, options) -> None:
+    batch = make(replace(options, encoding=None))
+    batch.add([write(tmp_path / "a.wav"), write(tmp_path / "b.wav")])
+    assert "a fault in the program" in run(batch)["a.wav"].reason and states(batch) == ["failed", "waiting"]
+    batch.configure(options)
+    assert run(batch)["b.wav"].state == "done"

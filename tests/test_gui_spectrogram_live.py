@@ -231,3 +231,13 @@ def test_the_controller_thins_out_and_says_so(session: Session, view: Spectrogra
     assert texts[-1] == "30 fps" and session.controller._timer.interval() == 33
     session.controller.stop()
     assert texts[-1] == "" and not session.controller._timer.isActive()
+
+
+def test_misses_of_another_session_are_no_load_on_this_one(session: Session) -> None:
+    session.controller.set_load(0.3, 0)
+    session.controller.start()
+    session.controller.set_load(0.3, 9)
+    for _ in range(40):
+        session.play(noise(1600))
+        session.tick()
+    assert session.controller.frames_per_second == 30

@@ -16,6 +16,15 @@ def run(pace: Pace, clock: Clock, seconds: float, spent_s: float = 0.002, late: 
         pace.frame(clock.now_s, spent_s)
 
 
+def seconds_at(rate: int, pace: Pace, clock: Clock, spent_s: float = 0.002, late: float = 1.0) -> float:
+    """How long it stays at a rate."""
+    began_s = clock.now_s
+    while pace.frames_per_second == rate:
+        run(pace, clock, 0.2, spent_s, late)
+        assert clock.now_s < began_s + 200, f"it stays at {rate} frames/s"
+    return clock.now_s - began_s
+
+
 @pytest.mark.parametrize(
     ("spent_s", "late"), [(0.010, 1.0), (0.002, 1.6)], ids=["frames cost too much", "frames come late"]
 )
@@ -24,10 +33,7 @@ def test_the_rate_halves_when_the_machine_is_busy(spent_s: float, late: float) -
     pace = Pace(clock())
     run(pace, clock, 10)
     assert (pace.frames_per_second, pace.text) == (30, "30 fps")
-    began_s = clock.now_s
-    while pace.frames_per_second == 30:
-        run(pace, clock, 0.1, spent_s, late)
-    assert clock.now_s - began_s < 2.5
+    assert seconds_at(30, pace, clock, spent_s, late) < 2.5
     assert (pace.frames_per_second, pace.text) == (15, "15 fps: sound comes first")
     run(pace, clock, 20, 0.1, 2.0)
     assert pace.frames_per_second == 4
@@ -80,18 +86,12 @@ def test_a_rate_that_does_not_last_is_tried_more_and_more_rarely() -> None:
     clock = Clock()
     pace = Pace(clock())
     waits = []
-    run(pace, clock, 1.2, 0.010)
+    seconds_at(30, pace, clock, 0.010)
     for _ in range(6):
-        began_s = clock.now_s
-        while pace.frames_per_second == 15:
-            run(pace, clock, 0.5)
-        waits.append(clock.now_s - began_s)
-        run(pace, clock, 1.5, 0.010)
+        waits.append(seconds_at(15, pace, clock))
+        seconds_at(30, pace, clock, 0.010)
     assert waits[0] < 7 < waits[1] < waits[2] < waits[3] <= MOST_CALM_PERIODS + 8
     assert waits[-1] < 1.1 * MOST_CALM_PERIODS + 8
     run(pace, clock, 200)
-    run(pace, clock, 1.2, 0.010)
-    began_s = clock.now_s
-    while pace.frames_per_second == 15:
-        run(pace, clock, 0.5)
-    assert clock.now_s - began_s < 7, "once it lasted, all is forgotten"
+    seconds_at(30, pace, clock, 0.010)
+    assert seconds_at(15, pace, clock) < 7, "once it lasted, all is forgotten"

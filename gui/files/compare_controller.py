@@ -16,6 +16,7 @@ from gui.files.compare_rows import LETTERS, ROLES, Span
 from gui.files.compare_save import figure_rows, write_picture
 from gui.files.compare_view import CompareView
 from gui.files.compare_work import CompareWork
+from gui.live.device_hints import on_screen
 from gui.memory import Memory
 from gui.tasks import Tasks
 from realtime.live.player import PlayerStatus
@@ -62,8 +63,6 @@ class CompareController(QObject):
         view.transport.match.setChecked(self._matching)
         self._connect_view()
         self._connect_parts()
-
-    # -- what the window asks for
 
     @property
     def busy(self) -> bool:
@@ -190,7 +189,7 @@ class CompareController(QObject):
         self.pair.noted.connect(self._say)
         self.pair.failed.connect(self._complain)
         self.player.changed.connect(self._show_player)
-        self.player.failed.connect(self._complain)
+        self.player.failed.connect(self._player_failed)
 
     def _open_one(self, name: str) -> None:
         path = self._view.ask_open(
@@ -280,6 +279,9 @@ class CompareController(QObject):
     def _proposal(self, ending: str) -> str:
         path = self._paths.get(AFTER, self._paths[BEFORE])
         return str(path.with_name(path.stem + ending))
+
+    def _player_failed(self, sentence: str) -> None:
+        self._complain(on_screen(sentence))
 
     def _saved(self, path: Path, _: None) -> None:
         self._say(f"Saved {path}")

@@ -1,0 +1,13 @@
+# Short names for what a developer does often; the work is done by scripts/ and benchmarks/.
+PYTHON ?= .venv/bin/python
+
+.PHONY: test screenshots gui-start
+
+test: ## every check, as in continuous integration
+	sh scripts/test.sh
+
+screenshots: ## docs/img/*.png, from the app as it is
+	$(PYTHON) -m scripts.screenshots
+
+gui-start: ## how long the app takes to open
+	$(PYTHON) -m benchmarks.gui_start
