@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from realtime.batch_items import (
     BatchOptions,
     BatchStatus,
     SkippedError,
+    State,
     Tally,
     real,
     sentence,
@@ -24,6 +25,7 @@ from realtime.batch_work import Clock, found, length, lower_priority, open_model
 from realtime.files import FileModel, FileResult, Job, process_file
 
 EXIT_LIMIT_S = 5.0
+TURN = 200  # items that are changed before others get their turn
 FAULT = "a fault in the program stopped it; copy the diagnostics for a report"
 
 
@@ -32,7 +34,8 @@ class _CancelledError(Exception):
 
 
 class Batch:
-    """Files to be rendered. Every method but `add` and `close` returns at once, from any thread.
+    """Files to be rendered. Any thread may call any method; all but `add` and `close` return at once, but for what they
+    do item by item: call `cancel`, `retry` and `remove` with thousands off the screen's thread.
 
     Nothing is begun before `start`; then all that waits is worked through, what is added meanwhile too. A file is
     rendered with the options that are in force when it is begun.
@@ -84,9 +87,10 @@ class Batch:
     def start(self) -> None:
         """Work on what waits, or go on after `pause`."""
         with self._lock:
-            self._paused = False
-            self._clock.go()
-            self._lock.notify_all()
+            if self._running and self._paused:
+                self._paused = False
+                self._clock.go()
+                self._lock.notify_all()
             if self._running or self._closing or not self._tally.counts["waiting"]:
                 return
             settled = [item.id for item in self._items.values() if item.state != "waiting"]
@@ -106,52 +110,43 @@ class Batch:
 
     def cancel(self, *ids: int) -> None:
         """Stop files that wait or run; one that runs ends after its block, and leaves no file."""
-        with self._lock:
-            for item in [self._items[number] for number in ids if number in self._items]:
-                if item.state == "waiting":
-                    self._put(item.ended("cancelled"))
-                elif item.state == "running":
-                    self._cancelled.add(item.id)
-            self._lock.notify_all()
+        for item in self._each(ids):
+            if item.state == "waiting":
+                self._put(item.ended("cancelled"))
+            elif item.state == "running":
+                self._cancelled.add(item.id)
 
     def cancel_all(self) -> None:
         """Stop everything that waits or runs."""
-        with self._lock:
-            self.cancel(*self._items)
+        self.cancel(*self._in_states("waiting", "running"))
 
     def retry(self, *ids: int) -> None:
         """Let files that failed, were skipped or cancelled wait again."""
-        with self._lock:
-            for item in [self._items[number] for number in ids if number in self._items]:
-                if item.state in ("failed", "skipped", "cancelled"):
-                    self._tally.settled.discard(item.id)  # what is over weighs nothing, so the sums stay right
-                    self._put(item.waiting())
+        for item in self._each(ids):
+            if item.state in ("failed", "skipped", "cancelled"):
+                self._tally.settled.discard(item.id)  # what is over weighs nothing, so the sums stay right
+                self._put(item.waiting())
 
     def remove(self, *ids: int) -> None:
         """Take files off the queue; one that runs is cancelled."""
-        with self._lock:
-            for number in ids:
-                item = self._items.pop(number, None)
-                if item is not None:
-                    self._tally.count(item, -1)
-                    self._snapshot = None
-                    self._cancelled.discard(number)
-            self._lock.notify_all()
+        for item in self._each(ids):
+            del self._items[item.id]
+            self._tally.count(item, -1)
+            self._snapshot = None
+            self._cancelled.discard(item.id)
 
     def clear_finished(self) -> None:
         """Take off the queue what is done, skipped or cancelled; what failed stays, so that none goes unseen."""
-        with self._lock:
-            over = [item.id for item in self._items.values() if item.state in ("done", "skipped", "cancelled")]
-            self.remove(*over)
+        self.remove(*self._in_states("done", "skipped", "cancelled"))
 
     def close(self, limit_s: float) -> bool:
-        """Cancel everything and wait for the thread; whether it ended in time. Nothing can be started after it.
+        """Cancel what runs and wait for the thread; whether it ended in time. Nothing can be started after it.
 
         With a limit of 0 it returns at once, and the program waits for the thread before it ends.
         """
         with self._lock:
             self._closing = True
-            self.cancel_all()
+            self._lock.notify_all()
             thread = self._thread
         if thread is not None:
             thread.join(limit_s)
@@ -173,6 +168,19 @@ class Batch:
             self._inputs[resolved] = number
             self._put(item.ended("failed", reason) if reason else item)
         return 1
+
+    def _in_states(self, *states: State) -> list[int]:
+        with self._lock:
+            return [item.id for item in self._items.values() if item.state in states]
+
+    def _each(self, ids: Sequence[int]) -> Iterator[BatchItem]:
+        """The items with these ids, under the lock; it is let go now and then, so that nobody waits for thousands."""
+        for first in range(0, len(ids), TURN):
+            with self._lock:
+                for number in ids[first : first + TURN]:
+                    if number in self._items:
+                        yield self._items[number]
+                self._lock.notify_all()
 
     def _put(self, item: BatchItem) -> None:
         """Replace or append an item. The lock is held."""

@@ -54,7 +54,7 @@ class BatchOptions:
         return result_path(source, None if self.folder is None else self.folder / below, self.encoding.suffix)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be tens of thousands
 class BatchItem:
     """One file of the queue.
 

@@ -28,6 +28,7 @@ RECORDINGS = ("01 lead voice", "02 harmony", "04 interview", "05 radio play", "0
 LONG = "04 interview"
 LISTEN_S = 10.0  # until the pictures of the sound are full and its quality is known
 LARGEST_BYTES = 400_000
+COLOURS = (256, 128, 64, 32)
 
 
 def remember(home: Path, theme: str) -> None:
@@ -81,40 +82,49 @@ def progress(app: WindowApp) -> float:
     return value / app.ask("get", "queue_total", "maximum")
 
 
-def show_compare(app: WindowApp) -> None:
+def show_compare(app: WindowApp, folder: Path) -> None:
     """Before, the DSP inverse, after, and what it was before all that."""
     app.click("queue_cancel")
-    x, y = app.ask("row_at", "queue_table", 0)
-    app.display.xdotool("mousemove", x, y, "click", "--repeat", 2, "--delay", 60, 1)
-    app.until(lambda: app.ask("rows", "compareFigures")[0][2].strip("–"), "the figures")
-    app.click("reference")
-    app.until(lambda: app.ask("modal"), "the dialog for the reference")
-    app.take_focus()
-    app.display.xdotool("type", "--delay", 5, str(ORIGINAL))
-    app.key("Return")
-    app.until(lambda: not app.ask("modal"), "the reference to be chosen")
+    app.click("tabs:Compare")
+    before, after = (folder / f"{RECORDINGS[0]}{end}.flac" for end in ("", "_deshifted"))
+    app.drop([before, after, ORIGINAL], "comparePage")
+    app.until(lambda: figures(app, 7)[2], "the figures")
+    app.until(lambda: app.ask("get", "Render B", "enabled"), "the inverse to be possible")
     app.click("Render B")
-    app.until(lambda: all(cell.strip("–") for cell in app.ask("rows", "compareFigures")[7]), "all figures")
-    app.display.xdotool("mousemove", 5, 5)
+    app.until(lambda: all(figures(app, 7)), "all figures")
+    time.sleep(1)
+
+
+def figures(app: WindowApp, row: int) -> list[str]:
+    """A row of the table, A, B and C; empty where nothing is known."""
+    cells: list[str] = app.ask("rows", "compareFigures")[row]
+    return [cell.strip("–") for cell in cells]
 
 
 def keep(app: WindowApp, path: Path) -> None:
-    """The picture in 256 colours, which no eye tells from all of them here."""
+    """The picture in as many colours as its size allows, chosen in the way that keeps those that are rare.
+
+    Raises: SystemExit where it stays too large.
+    """
     app.ask("picture", str(path))
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
-    size = path.stat().st_size
-    print(f"{path}  {few.width} × {few.height}, {size / 1000:.0f} kB", flush=True)
-    if size > LARGEST_BYTES:
-        raise SystemExit(f"{path}: {size} bytes; a picture for the documents has {LARGEST_BYTES} at most")
+        whole = picture.convert("RGB")
+    for colours in COLOURS:
+        few = whole.quantize(colours, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+        size = path.stat().st_size
+        if size <= LARGEST_BYTES:
+            print(f"{path}  {few.width} × {few.height}, {colours} colours, {size / 1000:.0f} kB", flush=True)
+            return
+    raise SystemExit(f"{path}: {size} bytes; a picture of the documents has {LARGEST_BYTES} at most")
 
 
 def take(theme: str, scale: int, into: Path, server: JackServer, only: str) -> None:
     """All pages in one look."""
     suffix = f"{theme}{'-200' if scale == 2 else ''}"
-    with tempfile.TemporaryDirectory() as folder, Display((scale * SIZE[0] + 160, scale * SIZE[1] + 120)) as display:
-        home = Path(folder)
+    size = scale * SIZE[0] + 160, scale * SIZE[1] + 120
+    with tempfile.TemporaryDirectory() as temporary, Display(size) as display:
+        home = Path(temporary)
         remember(home, theme)
         environment = {**server.environment, "QT_SCALE_FACTOR": str(scale)}
         card = FakeCard(server, home / "kept.npz", kind="zeros", seconds=1, name=CARD)
@@ -124,9 +134,10 @@ def take(theme: str, scale: int, into: Path, server: JackServer, only: str) -> N
             keep(app, into / f"live-{suffix}.png")
             if only == f"live-{suffix}":
                 return
-            show_files(app, recordings(home))
+            folder = recordings(home)
+            show_files(app, folder)
             keep(app, into / f"files-{suffix}.png")
-            show_compare(app)
+            show_compare(app, folder)
             keep(app, into / f"compare-{suffix}.png")
 
 

@@ -88,7 +88,7 @@ def add(qtbot, page: Page, *paths: Path) -> None:
 
 
 def open_pages(qtbot: Any, tmp_path: Path) -> Iterator[Callable[..., Page]]:
-    """Gives ``open_page(model=…)``: a page that remembers in one file; opened again, it is the next start of the app."""
+    """Gives ``open_page(model=…)``: a page that remembers in one file; called again, it is the app's next start."""
     pages: list[Page] = []
 
     def build(**options: Any) -> Page:

@@ -20,6 +20,7 @@ from realtime.bundled import bundled_models
 
 POLL_MS = 100
 REMEMBER_MS = 500  # after the last change of an option
+MANY = 200  # items that are changed in less than a blink
 SECTION = "files"
 OVER: tuple[State, ...] = ("failed", "skipped", "cancelled")
 CLEARED: tuple[State, ...] = ("done", "skipped", "cancelled")
@@ -48,6 +49,7 @@ class QueueController(QObject):
         self._settings = from_memory(memory.read(SECTION))
         self._batch = Batch(self._settings.options)
         self._status = BatchStatus()
+        self._orders = Tasks("queue orders", self)  # of their own, since what is added may take long to be found
         self._adding = 0
         self._untold = False  # a run began whose end was not told
         self._poll, self._remember_later = QTimer(self), QTimer(self)
@@ -95,18 +97,15 @@ class QueueController(QObject):
         """Stop the selected files that wait or run, or everything where there is none."""
         chosen = _in_states(self._view.selected(), "waiting", "running")
         if chosen:
-            self._batch.cancel(*chosen)
+            self._order(partial(self._batch.cancel, *chosen), len(chosen), self._ordered)
         else:
-            self._batch.cancel_all()
-        self._tick()
+            self._order(self._batch.cancel_all, len(self._status.items), self._ordered)
 
     def retry(self) -> None:
         """Run again the selected files that did not succeed, or all such where there is none."""
         chosen = _in_states(self._view.selected(), *OVER) or _in_states(self._status.items, *OVER)
         if chosen:
-            self._batch.retry(*chosen)
-            self._begin()
-            self._tick()
+            self._order(partial(self._batch.retry, *chosen), len(chosen), self._retried)
 
     def close(self) -> None:
         """Cancel everything and keep the options. What runs ends after its block, off the screen's thread."""
@@ -115,6 +114,7 @@ class QueueController(QObject):
             self._remember_later.stop()
             self._remember()
         self._batch.close(0.0)
+        self._orders.end(wait=False)
 
     def _connect(self) -> None:
         view = self._view
@@ -129,6 +129,20 @@ class QueueController(QObject):
         view.open_folder_clicked.connect(self._open_folder)
         view.selection_changed.connect(self._show_selection)
         view.options.changed.connect(self._options_changed)
+
+    def _order(self, work: Callable[[], object], items: int, done: Callable[[object], None]) -> None:
+        """Do it to so many items: at once, or off the screen's thread where it would be held up."""
+        if items > MANY:
+            self._orders.run(work, done)
+        else:
+            done(work())
+
+    def _ordered(self, _nothing: object) -> None:
+        self._tick()
+
+    def _retried(self, _nothing: object) -> None:
+        self._begin()
+        self._tick()
 
     def _begin(self) -> None:
         self._untold = self._untold or self._batch.status().counts.get("waiting", 0) > 0
@@ -158,12 +172,11 @@ class QueueController(QObject):
         self._view.show_detail(whole_note(one) if one is not None else "", one is not None and one.state == "failed")
 
     def _remove(self) -> None:
-        self._batch.remove(*[item.id for item in self._view.selected()])
-        self._tick()
+        chosen = [item.id for item in self._view.selected()]
+        self._order(partial(self._batch.remove, *chosen), len(chosen), self._ordered)
 
     def _clear(self) -> None:
-        self._batch.clear_finished()
-        self._tick()
+        self._order(self._batch.clear_finished, len(self._status.items), self._ordered)
 
     def _compare(self) -> None:
         selected = self._view.selected()

@@ -146,8 +146,11 @@ def _colour(item: BatchItem, column: int) -> QColor | None:
 
 def _pieces(rows: Sequence[int]) -> list[tuple[int, int]]:
     """Ascending rows as runs, first and last row each."""
-    runs = (list(run) for _, run in itertools.groupby(enumerate(rows), lambda pair: pair[1] - pair[0]))
-    return [(run[0][1], run[-1][1]) for run in runs]
+    if not rows:
+        return []
+    breaks = [place for place, (row, following) in enumerate(itertools.pairwise(rows)) if following - row > 1]
+    firsts, lasts = [0, *(place + 1 for place in breaks)], [*breaks, len(rows) - 1]
+    return [(rows[first], rows[last]) for first, last in zip(firsts, lasts, strict=True)]
 
 
 def _text(item: BatchItem, column: int) -> str:

@@ -14,7 +14,7 @@ from realtime.quality.spectrogram import LogSpectrogram
 
 WINDOW_S = 2048 / 48_000
 COLUMNS_PER_S = 48_000 / 512
-MOST_COLUMNS_A_TICK = 48  # bounds the time of a tick; more is caught up with in the next ones
+LEAST_COLUMNS_A_TICK = 16  # a backlog is caught up with in the next ticks, so that none takes long
 SHORTEST_GAP_COLUMNS = 6
 LONGEST_GAP_COLUMNS = 1024
 
@@ -145,7 +145,8 @@ class SpectrogramController(QObject):
 
     def _draw(self, audio: Audio, skip: int) -> None:
         assert self._pictures is not None
-        most = MOST_COLUMNS_A_TICK * self._pictures[0].hop_samples
+        columns_a_tick = max(LEAST_COLUMNS_A_TICK, round(2 * COLUMNS_PER_S / self.frames_per_second))
+        most = columns_a_tick * self._pictures[0].hop_samples
         stretch = slice(skip, min(audio.frames, skip + most))
         self._next = audio.start + stretch.stop
         raw, heard = (audio.signals[name][stretch] for name in ("raw", "heard"))
