@@ -148,7 +148,7 @@ def test_a_screen_that_stood_still_catches_up_in_ticks_that_stay_short(session: 
     audio = noise(3 * SAMPLE_RATE)
     session.play(audio)
     seen = []
-    for _ in range(8):
+    for _ in range(24):
         session.tick()
         seen.append(int((~np.isnan(session.levels(0, 300)[0])).sum()))
     assert seen[0] <= LEAST_COLUMNS_A_TICK and max(np.diff(seen)) <= LEAST_COLUMNS_A_TICK
@@ -167,7 +167,7 @@ def test_a_held_picture_takes_up_what_was_heard_meanwhile(session: Session, view
     session.tick(10)
     np.testing.assert_array_equal(session.levels(0, 50), before)
     session.controller.toggle_pause()
-    session.tick(10)
+    session.tick(16)
     expected = LogSpectrogram(SAMPLE_RATE).columns(audio)
     np.testing.assert_allclose(session.levels(0, expected.shape[1]), expected, atol=1e-3)
     assert session.controller.frames_per_second == RATES[0], "to wait on purpose is not to be late"
