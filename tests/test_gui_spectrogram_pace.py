@@ -39,6 +39,16 @@ def test_the_rate_halves_when_the_machine_is_busy(spent_s: float, late: float) -
     assert pace.frames_per_second == 4
 
 
+def test_a_display_at_30_hertz_is_not_taken_for_a_busy_machine() -> None:
+    clock, frame_s = Clock(), 1 / 30
+    pace = Pace(clock())
+    for number in range(1, 1801):  # a minute of ticks, each moved to the display's next frame, some of them missed
+        shown_s = (number * 33 / 1000) // frame_s * frame_s + frame_s
+        clock.now_s = max(clock.now_s, shown_s if number % 10 else shown_s + frame_s)
+        pace.frame(clock.now_s, 0.003)
+        assert pace.frames_per_second == 30
+
+
 @pytest.mark.parametrize("load", [Load(0.9, 0), Load(0.2, 1)], ids=["the engine is near its limit", "hops were missed"])
 def test_the_rate_halves_when_the_sound_is_in_need(load: Load) -> None:
     clock = Clock()
