@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from PyQt6.QtCore import QObject, QTimer
 
+from gui.files.compare_inverse import render_inverse
 from gui.first_steps import FirstSteps
 from gui.live.device_hints import on_screen
 from gui.memory import Memory
@@ -20,6 +22,7 @@ from realtime.live.player import Player, Track
 from realtime.model import load_model
 
 EXAMPLE = Path(__file__).parent / "assets" / "example_shifted.flac"
+EXAMPLE_SEMITONES = 12.0  # so far it was shifted up
 POLL_MS = 100
 CLOSE_SECONDS = 2.0
 
@@ -49,13 +52,14 @@ class Example(QObject):
         self._tasks.run(partial(self._prepared, which), self._playing, self._failed)
 
     def _prepared(self, which: int) -> None:
-        """On the thread: make the de-shifted file once, then play."""
+        """On the thread: make the de-shifted files once, then play."""
         if not self._loaded:
-            after = Path(self._folder.name) / "example_deshifted.wav"
+            inverse, after = (Path(self._folder.name) / f"example_{name}.wav" for name in ("inverse", "model"))
+            render_inverse(EXAMPLE, inverse, -EXAMPLE_SEMITONES, Event())
             result = process_file(Job(EXAMPLE, after), load_model(default_name(for_files=True)), overwrite=True)
             if result.error:
                 raise AudioFileError(result.error)
-            self._player.load((Track(str(EXAMPLE)), Track(str(after))))
+            self._player.load([Track(str(path)) for path in (EXAMPLE, inverse, after)])
             self._loaded = True
         self._player.select(which)
         if self._player.status().state == "ended":

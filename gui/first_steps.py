@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QButtonGroup,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gui.icons import icon
+from gui.theme import meanings
 from gui.widgets.named import named
 
 STEPS = (
     (
         "1 of 3: what it does",
         "deshift undoes pitch shifting: a voice or an instrument that was shifted comes back as it was, live from the "
-        "microphone or from files.\n\nThis is a sentence that was shifted an octave up. Hear it, and hear what the "
-        "model makes of it. You can switch while it plays.",
+        "microphone or from files.\n\nHere is a sentence that was shifted an octave up. Hear it as it is, shifted "
+        "back by plain signal processing, and as the model gives it back. You can switch while it plays.",
     ),
     (
         "2 of 3: live",
@@ -29,10 +39,15 @@ STEPS = (
         "all keys.",
     ),
 )
+EXAMPLES = (
+    ("play_shifted_button", "A  Shifted", "Play the shifted sentence"),
+    ("play_inverse_button", "B  DSP", "Play it shifted back by the phase vocoder"),
+    ("play_model_button", "C  Model", "Play what the model makes of it"),
+)
 
 
 class FirstSteps(QDialog):
-    """The three steps; `play_clicked` asks for the example: 0 shifted, 1 de-shifted."""
+    """The three steps; `play_clicked` asks for one of `EXAMPLES`."""
 
     play_clicked = pyqtSignal(int)
     stop_clicked = pyqtSignal()
@@ -61,23 +76,29 @@ class FirstSteps(QDialog):
 
     def show_playing(self, which: int | None, words: str) -> None:
         """Which of the two is heard, None for neither, and a line about it."""
-        for number, button in enumerate(self._play):
-            button.setChecked(number == which)
+        for number in range(len(EXAMPLES)):
+            button = self._play.button(number)
+            if button is not None:
+                button.setChecked(number == which)
         self._stop.setEnabled(which is not None)
         self._words.setText(words)
 
     def _example(self) -> QWidget:
         box = QWidget()
         row = QHBoxLayout()
-        self._play = [
-            named(QPushButton("Play shifted"), "play_shifted_button", "Play the shifted sentence"),
-            named(QPushButton("Play de-shifted"), "play_deshifted_button", "Play what the model makes of it"),
-        ]
-        for number, button in enumerate(self._play):
+        self._play = QButtonGroup(self)
+        self._play.setExclusive(False)
+        colours = meanings()
+        for number, (name, text, accessible) in enumerate(EXAMPLES):
+            button = named(QPushButton(text), name, accessible, accessible)
             button.setCheckable(True)
             button.setIcon(icon("start"))
-            button.clicked.connect((self._play_shifted, self._play_deshifted)[number])
+            colour = (colours.raw, colours.inverse, colours.model)[number]
+            ink = colours.background
+            button.setStyleSheet(f"QPushButton:checked {{ background: {colour}; color: {ink}; font-weight: bold; }}")
+            self._play.addButton(button, number)
             row.addWidget(button)
+        self._play.idClicked.connect(self.play_clicked)
         self._stop = named(QPushButton("Stop"), "stop_example_button")
         self._stop.setIcon(icon("stop"))
         self._stop.setEnabled(False)
@@ -104,12 +125,6 @@ class FirstSteps(QDialog):
             layout.addWidget(more)
         layout.addStretch(1)
         return page
-
-    def _play_shifted(self) -> None:
-        self.play_clicked.emit(0)
-
-    def _play_deshifted(self) -> None:
-        self.play_clicked.emit(1)
 
     def _go_back(self) -> None:
         self._pages.setCurrentIndex(max(0, self._pages.currentIndex() - 1))

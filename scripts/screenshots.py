@@ -2,7 +2,7 @@
 
 Runs the app in displays of its own (Xvfb) with the virtual sound card of the tests, on the examples' recordings.
 
-    python -m scripts.screenshots [--only live-dark] [--into docs/img]
+    python -m scripts.screenshots [--only live_dark_100] [--into docs/img]
 """
 
 from __future__ import annotations
@@ -119,9 +119,14 @@ def keep(app: WindowApp, path: Path) -> None:
     raise SystemExit(f"{path}: {size} bytes; a picture of the documents has {LARGEST_BYTES} at most")
 
 
+def look(theme: str, scale: int) -> str:
+    """The end of a picture's name."""
+    return f"{theme}_{100 * scale}"
+
+
 def take(theme: str, scale: int, into: Path, server: JackServer, only: str) -> None:
     """All pages in one look."""
-    suffix = f"{theme}{'-200' if scale == 2 else ''}"
+    suffix = look(theme, scale)
     size = scale * SIZE[0] + 160, scale * SIZE[1] + 120
     with tempfile.TemporaryDirectory() as temporary, Display(size) as display:
         home = Path(temporary)
@@ -131,27 +136,27 @@ def take(theme: str, scale: int, into: Path, server: JackServer, only: str) -> N
         with card, WindowApp(display, environment, home) as app:
             app.take_focus()
             show_live(app)
-            keep(app, into / f"live-{suffix}.png")
-            if only == f"live-{suffix}":
+            keep(app, into / f"live_{suffix}.png")
+            if only == f"live_{suffix}":
                 return
             folder = recordings(home)
             show_files(app, folder)
-            keep(app, into / f"files-{suffix}.png")
+            keep(app, into / f"files_{suffix}.png")
             show_compare(app, folder)
-            keep(app, into / f"compare-{suffix}.png")
+            keep(app, into / f"compare_{suffix}.png")
 
 
 def main() -> None:
     """Take those that are wanted."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", default="", help="such as live-dark or files-light-200: no more than this look")
+    parser.add_argument("--only", default="", help="such as live_dark_100: no more than this look")
     parser.add_argument("--into", type=Path, default=ROOT / "docs/img")
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
     looks = [(theme, scale) for scale in (1, 2) for theme in ("dark", "light")]
     with JackServer() as server:
         for theme, scale in looks:
-            if not options.only or options.only.partition("-")[2] == f"{theme}{'-200' if scale == 2 else ''}":
+            if not options.only or options.only.partition("_")[2] == look(theme, scale):
                 take(theme, scale, options.into, server, options.only)
 
 

@@ -199,7 +199,7 @@ def test_the_first_start_shows_three_steps_and_plays_the_example(qtbot, qapp, ap
     made.show()
     qtbot.waitUntil(lambda: made.shell.findChild(QWidget, "first_steps") is not None)
     steps = made.shell.findChild(QWidget, "first_steps")
-    play, shifted = (steps.findChild(QPushButton, name) for name in ("play_deshifted_button", "play_shifted_button"))
+    play, shifted = (steps.findChild(QPushButton, name) for name in ("play_model_button", "play_shifted_button"))
     words = steps.findChild(QWidget, "example_words")
     qtbot.mouseClick(play, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "Through" in words.text(), timeout=60_000)

@@ -43,7 +43,7 @@ TEXTS: tuple[Callable[[BatchItem], str], ...] = (
     note_words,
 )
 ItemRole = Qt.ItemDataRole
-DECORATION = int(ItemRole.DecorationRole)
+DECORATION, FOREGROUND = int(ItemRole.DecorationRole), int(ItemRole.ForegroundRole)
 
 
 class QueueModel(QAbstractTableModel):
@@ -53,6 +53,7 @@ class QueueModel(QAbstractTableModel):
         super().__init__(parent)
         self.items: tuple[BatchItem, ...] = ()
         self._icons: dict[State, QIcon] = {}
+        self._take_colours()
 
     def show_items(self, items: tuple[BatchItem, ...]) -> None:
         """Change, add and remove rows until the table shows these items; what is unchanged costs nothing."""
@@ -71,6 +72,7 @@ class QueueModel(QAbstractTableModel):
     def restyle(self) -> None:
         """The palette has changed."""
         self._icons = {}
+        self._take_colours()
         if self.items:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self.items) - 1, len(HEADERS) - 1))
 
@@ -97,14 +99,31 @@ class QueueModel(QAbstractTableModel):
         answer = ANSWERS.get(int(role))
         if answer is not None:
             return answer(self.items[index.row()], index.column())
+        if role == FOREGROUND:
+            return self.colour_of(self.items[index.row()], index.column())
         if role == DECORATION and index.column() == STATE:
-            return self._icon(self.items[index.row()].state)
+            return self.icon_of(self.items[index.row()].state)
         return None
 
-    def _icon(self, state: State) -> QIcon:
+    def icon_of(self, state: State) -> QIcon:
+        """In the colours of the palette in use."""
         if state not in self._icons:
             self._icons[state] = icon(ICONS[state])
         return self._icons[state]
+
+    def colour_of(self, item: BatchItem, column: int) -> QColor | None:
+        """The colour of a cell's text where it means something."""
+        if item.state == "failed" and column in (STATE, NOTE):
+            return self._bad
+        if item.state == "done" and column == STATE:
+            return self._good
+        if column == NOTE and (item.state == "skipped" or item.warnings):
+            return self._warning
+        return None
+
+    def _take_colours(self) -> None:
+        colours = meanings()
+        self._bad, self._good, self._warning = map(QColor, (colours.bad, colours.good, colours.warning))
 
     def _remove_missing(self, items: Sequence[BatchItem]) -> None:
         kept = {item.id for item in items}
@@ -129,19 +148,9 @@ class QueueModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(first, 0), self.index(last, len(HEADERS) - 1))
 
 
-def _alignment(column: int) -> int:
+def _alignment(column: int) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column in (LENGTH, SPEED) else Qt.AlignmentFlag.AlignLeft
-    return int(side | Qt.AlignmentFlag.AlignVCenter)
-
-
-def _colour(item: BatchItem, column: int) -> QColor | None:
-    if item.state == "failed" and column in (STATE, NOTE):
-        return QColor(meanings().bad)
-    if item.state == "done" and column == STATE:
-        return QColor(meanings().good)
-    if column == NOTE and (item.state == "skipped" or item.warnings):
-        return QColor(meanings().warning)
-    return None
+    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _pieces(rows: Sequence[int]) -> list[tuple[int, int]]:
@@ -173,5 +182,4 @@ ANSWERS: dict[int, Callable[[BatchItem, int], Any]] = {
     int(ItemRole.ToolTipRole): _tip,
     int(ItemRole.UserRole): lambda item, column: item,
     int(ItemRole.TextAlignmentRole): lambda item, column: ALIGNMENTS[column],
-    int(ItemRole.ForegroundRole): _colour,
 }

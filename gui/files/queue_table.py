@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QItemSelectionModel, QModelIndex, QRect, Qt, pyqtSignal
-from PyQt6.QtGui import QKeyEvent, QPainter
+from PyQt6.QtGui import QKeyEvent, QPainter, QPalette
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QApplication,
@@ -16,8 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from gui.files.queue_model import LENGTH, NAME, NOTE, PROGRESS, SPEED, STATE, QueueModel
-from gui.files.queue_words import progress_words
+from gui.files.queue_model import ALIGNMENTS, LENGTH, NAME, NOTE, PROGRESS, SPEED, STATE, TEXTS, QueueModel
 from gui.widgets.named import named
 from realtime.batch_items import BatchItem
 
@@ -29,19 +28,43 @@ WIDEST = {  # what a column is made wide enough for
     SPEED: "× real time",
 }
 STEPS = 1000
+TEXT_ONLY = QStyleOptionViewItem.ViewItemFeature.HasDisplay
+TEXT_AND_ICON = TEXT_ONLY | QStyleOptionViewItem.ViewItemFeature.HasDecoration
 
 
-class ProgressDelegate(QStyledItemDelegate):
-    """A bar in the cell of a file that runs."""
+class CellDelegate(QStyledItemDelegate):
+    """Draws the cells.
+
+    It fills in each cell by one call: the usual delegate asks the model for a dozen roles, which takes ten times as
+    long while the queue's thread wants the interpreter, too.
+    """
+
+    def __init__(self, model: QueueModel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._queue = model
+
+    def initStyleOption(self, option: QStyleOptionViewItem | None, index: QModelIndex) -> None:  # noqa: N802 - Qt's name
+        """What the cell shows."""
+        if option is None:
+            return
+        item, column = self._queue.items[index.row()], index.column()
+        option.text, option.displayAlignment = TEXTS[column](item), ALIGNMENTS[column]
+        option.features = TEXT_ONLY
+        colour = self._queue.colour_of(item, column)
+        if colour is not None:
+            option.palette.setColor(QPalette.ColorRole.Text, colour)
+        if column == STATE:
+            option.icon, option.features = self._queue.icon_of(item.state), TEXT_AND_ICON
+
+
+class ProgressDelegate(CellDelegate):
+    """Draws a bar where a file runs."""
 
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        """The cell, and the bar over it."""
-        item = index.data(Qt.ItemDataRole.UserRole)
-        if painter is None or not isinstance(item, BatchItem) or item.state != "running":
+        """The cell, or its bar."""
+        item, style = self._queue.items[index.row()], QApplication.style()
+        if painter is None or style is None or item.state != "running":
             super().paint(painter, option, index)
-            return
-        style = QApplication.style()
-        if style is None:
             return
         style.drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, option, painter, option.widget)
         bar = QStyleOptionProgressBar()
@@ -49,7 +72,7 @@ class ProgressDelegate(QStyledItemDelegate):
         bar.palette, bar.fontMetrics, bar.direction = option.palette, option.fontMetrics, option.direction
         bar.state = QStyle.StateFlag.State_Enabled | QStyle.StateFlag.State_Horizontal
         bar.maximum, bar.progress = STEPS, round(STEPS * item.fraction)
-        bar.text, bar.textVisible, bar.textAlignment = progress_words(item), True, Qt.AlignmentFlag.AlignCenter
+        bar.text, bar.textVisible, bar.textAlignment = TEXTS[PROGRESS](item), True, Qt.AlignmentFlag.AlignCenter
         style.drawControl(QStyle.ControlElement.CE_ProgressBar, bar, painter)
 
 
@@ -65,7 +88,8 @@ class QueueTable(QTableView):
         named(self, "queue_table", "Files in the queue")
         self._queue = model
         self.setModel(model)
-        self.setItemDelegateForColumn(PROGRESS, ProgressDelegate(self))
+        self.setItemDelegate(CellDelegate(model, self))
+        self.setItemDelegateForColumn(PROGRESS, ProgressDelegate(model, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
