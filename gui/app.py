@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -53,6 +54,8 @@ def run_app(paths: Sequence[Path] = ()) -> int:
     application = Application(app, Memory(default_path()), app.quit)
     sys.excepthook = _LastResort(application)
     _end_on_signals(application)
+    gc.collect()
+    gc.freeze()  # a full collection over all widgets and modules takes longer than a frame
     application.show()
     application.add_files(paths)
     code: int = app.exec()

@@ -21,16 +21,11 @@ from realtime.batch_items import (
     sentence,
     settle_target,
 )
-from realtime.batch_work import Clock, found, length, lower_priority, open_model
+from realtime.batch_work import FAULT, CancelledError, Clock, found, length, lower_priority, open_model
 from realtime.files import FileModel, FileResult, Job, process_file
 
 EXIT_LIMIT_S = 5.0
 TURN = 200  # items that are changed before others get their turn
-FAULT = "a fault in the program stopped it; copy the diagnostics for a report"
-
-
-class _CancelledError(Exception):
-    """Raised in mid-file where its item is not wanted any more."""
 
 
 class Batch:
@@ -240,7 +235,7 @@ class Batch:
             job = Job(item.input, target)
             progress = partial(self._progress, item.id, self._clock.seconds())
             self._finish(item.id, process_file(job, model, options.mix, overwrite, progress, options.encoding))
-        except _CancelledError:
+        except CancelledError:
             self._end(item.id, "cancelled", "")
         except SkippedError as error:
             self._end(item.id, "skipped", error.on_screen)
@@ -248,11 +243,11 @@ class Batch:
             self._end(item.id, "failed", sentence(error))
 
     def _check(self, number: int) -> None:
-        """Hold while the queue is paused. Raises: _CancelledError where this file is not wanted any more."""
+        """Hold while the queue is paused. Raises: CancelledError where this file is not wanted any more."""
         with self._lock:
             while True:
                 if number not in self._items or number in self._cancelled or self._closing:
-                    raise _CancelledError
+                    raise CancelledError
                 if not self._paused:
                     return
                 self._lock.wait()
@@ -301,8 +296,7 @@ class Batch:
                 self._put(self._items[number].ended(state, reason))
 
     def _is_input(self, resolved: Path) -> bool:
-        with self._lock:
-            return self._inputs.get(resolved, 0) in self._items
+        return self._inputs.get(resolved, 0) in self._items
 
     def _made_from(self, resolved: Path) -> Path | None:
         with self._lock:

@@ -15,7 +15,12 @@ from realtime.bundled import default_name
 from realtime.files import FileModel, Job, search
 from realtime.model import load_model
 
+FAULT = "a fault in the program stopped it; copy the diagnostics for a report"
 NICE = 10  # added for the working thread: sound and screen come first
+
+
+class CancelledError(Exception):
+    """Raised in mid-file where its item is not wanted any more."""
 
 
 class Clock:

@@ -180,6 +180,7 @@ def test_a_plugin_that_fails_fails_the_file_and_the_next_one_begins_with_a_new_c
     np.testing.assert_allclose(rendered(model, sound)[:, 6000:], 0.5 * sound[:, 6000:], atol=1e-7)
 
 
+@pytest.mark.real_time
 @pytest.mark.skipif(
     not sys.platform.startswith("linux") or shutil.which("jackd") is None, reason="the virtual sound card needs jackd"
 )

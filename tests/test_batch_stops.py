@@ -190,12 +190,17 @@ def test_the_work_stands_back_behind_sound_and_screen(tmp_path: Path, make, slow
     assert os.getpriority(os.PRIO_PROCESS, worker.native_id or 0) == min(19, usual + 10)
 
 
-def test_what_a_progress_call_raises_ends_the_file_without_a_trace(tmp_path: Path, options) -> None:
+@pytest.mark.parametrize("call", [1, 2])  # after the only block, and before the result gets its name
+def test_what_a_progress_call_raises_ends_the_file_without_a_trace(tmp_path: Path, options, call: int) -> None:
     class StopError(Exception):
         pass
 
+    calls: list[float] = []
+
     def stop(seconds: float) -> None:
-        raise StopError
+        calls.append(seconds)
+        if len(calls) == call:
+            raise StopError
 
     write(tmp_path / "a.wav")
     job = next(iter(search(tmp_path, None)))

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QWidget
+from PyQt6.QtWidgets import QApplication, QLabel, QMessageBox, QPushButton, QTableView, QWidget
 
 from gui.actions import PAGES
 from gui.application import Application
@@ -65,6 +66,14 @@ def button(application: Application, name: str) -> QPushButton:
 def start(qtbot, application: Application) -> None:
     qtbot.mouseClick(button(application, "start_button"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: application.live.session.state == "running", timeout=30_000)
+
+
+def add(qtbot, application: Application, path: Path) -> None:
+    """Put it into the queue, and wait until it is there."""
+    application.add_files([path])
+    table = application.queue_view.findChild(QTableView)
+    assert table is not None
+    qtbot.waitUntil(lambda: table.model().rowCount() > 0, timeout=10_000)
 
 
 def answer(which: QMessageBox.StandardButton, asked: list[str]) -> None:
@@ -128,7 +137,7 @@ def test_no_work_on_the_screens_thread_takes_over_16_ms(qtbot, application: Appl
             application.live.session.toggle_control("bypass")
             application.live.session.set_control("mix", 0.5)
             qtbot.wait(1000)
-            application.add_files([shifted])
+            add(qtbot, application, shifted)
             application.queue.start()
             qtbot.wait(700)
             for page in PAGES:
@@ -153,6 +162,22 @@ def test_closing_while_sound_runs_asks_once_and_stops_cleanly(qtbot, application
     application.shell.close()
     qtbot.waitUntil(lambda: not application.shell.isVisible(), timeout=20_000)
     assert len(asked) == 2 and not is_alive(pid_of(host))
+
+
+def test_closing_while_files_are_processed_asks_once_and_leaves_nothing_half_written(
+    qtbot, application: Application, tmp_path: Path
+) -> None:
+    long, asked = tmp_path / "files" / "long.wav", []
+    long.parent.mkdir()
+    soundfile.write(long, np.tile(voice(SAMPLE_RATE), 600), SAMPLE_RATE)
+    add(qtbot, application, long)
+    application.queue.start()
+    qtbot.waitUntil(lambda: application.queue.busy, timeout=20_000)
+    answer(QMessageBox.StandardButton.Yes, asked)
+    application.shell.close()
+    qtbot.waitUntil(lambda: not application.shell.isVisible(), timeout=20_000)
+    assert len(asked) == 1 and "Files are being processed" in asked[0]
+    assert [path.name for path in long.parent.iterdir()] == ["long.wav"]
 
 
 def test_closing_while_nothing_runs_does_not_ask(qtbot, application: Application) -> None:

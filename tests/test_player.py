@@ -22,6 +22,8 @@ from realtime.live.player_process import PlayerProcess
 from realtime.live.shared import SharedMemory
 from tests.signals import SAMPLE_RATE, tone
 
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).parents[1]
 LENGTH_S = 3.0
 

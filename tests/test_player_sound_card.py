@@ -18,9 +18,13 @@ from realtime.live.player import Player, PlayerStatus, Track
 from tests.signals import SAMPLE_RATE, noise
 from tests.virtual_sound_card import CARD_NAME, FakeCard, JackServer
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or shutil.which("jackd") is None, reason="the virtual sound card needs jackd"
-)
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.skipif(
+        not sys.platform.startswith("linux") or shutil.which("jackd") is None,
+        reason="the virtual sound card needs jackd",
+    ),
+]
 PERIOD = 256
 FADE = 480
 SOUND = noise(4 * SAMPLE_RATE)
