@@ -16,7 +16,7 @@ from gui.live.transport import Transport
 from gui.widgets.named import named
 from gui.widgets.spectrogram import SpectrogramView
 
-SIDE_CHARACTERS = 46  # of a side column, in average characters, so that it grows with the font
+LEFT_CHARACTERS, RIGHT_CHARACTERS = 46, 52  # of a side column, so that it grows with the font
 STRETCHES = (0, 1, 0)
 
 
@@ -50,14 +50,15 @@ class LivePage(QWidget):
         inside.addWidget(self.history)
         columns = named(QSplitter(Qt.Orientation.Horizontal), "live_columns")
         columns.setChildrenCollapsible(False)
-        columns.addWidget(self._column(left, "setup_column"))
+        columns.addWidget(self._column(left, "setup_column", LEFT_CHARACTERS))
         columns.addWidget(middle)
-        columns.addWidget(self._column((self.levels, self.readouts, self.quality), "readouts_column"))
+        right = (self.levels, self.readouts, self.quality)
+        columns.addWidget(self._column(right, "readouts_column", RIGHT_CHARACTERS))
         for index, stretch in enumerate(STRETCHES):
             columns.setStretchFactor(index, stretch)
         return columns
 
-    def _column(self, parts: tuple[QWidget, ...], name: str) -> QScrollArea:
+    def _column(self, parts: tuple[QWidget, ...], name: str, characters: int) -> QScrollArea:
         inside = QWidget()
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(0, 0, 4, 0)
@@ -71,5 +72,5 @@ class LivePage(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setMinimumWidth(SIDE_CHARACTERS * self.fontMetrics().averageCharWidth())
+        area.setMinimumWidth(characters * self.fontMetrics().averageCharWidth())
         return area

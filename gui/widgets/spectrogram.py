@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidg
 from gui.icons import icon
 from gui.widgets.spectrogram_image import frequency_text, log_frequency_axis, make_image_item
 from gui.widgets.spectrogram_plots import SpectrogramPlots
+from gui.widgets.words import Words
 from realtime.quality.spectrogram import note_name
 
 __all__ = ["FREQUENCIES_HZ", "SpectrogramView", "log_frequency_axis", "make_image_item"]
@@ -25,7 +26,7 @@ _STEPS: dict[int, tuple[int, int]] = {  # columns into the past, rows up
     Qt.Key.Key_Down.value: (0, -1),
 }
 _LONG_STEP = 10  # with Shift
-_HINT = "Point at a picture, or press an arrow key, to read frequency, note and level"
+_HINT = "Point, or press an arrow key, to read frequency, note and level"
 
 
 class SpectrogramView(QWidget):
@@ -129,9 +130,9 @@ class SpectrogramView(QWidget):
         self._pause = QToolButton()
         self._pause.setAutoRaise(True)
         self._pause.clicked.connect(self.pause_clicked)
-        self._words = QLabel(_HINT)
+        self._words = Words()  # a long reading is shortened rather than widening the window
+        self._words.setText(_HINT)
         self._words.setAccessibleName("Cursor")
-        self._words.setMinimumWidth(1)  # a long reading is cut rather than widening the window
         self._rate = QLabel()
         self._rate.setAccessibleName("Frames a second")
         self._rate.setToolTip("How often the pictures are drawn; rarer while the machine is busy, for the sound's sake")
