@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import qtawesome
+from PyQt6.QtCore import QSize
 from PyQt6.QtGui import QIcon, QPalette
 from PyQt6.QtWidgets import QApplication
 
+SIZES = (16, 24, 32, 48)  # pixels; the larger ones for screens of 150 to 300 %
 NAMES = {  # what it means: the glyph
     "start": "mdi6.play",
     "stop": "mdi6.stop",
@@ -46,5 +50,15 @@ def icon(name: str) -> QIcon:
     palette = QApplication.palette()
     text = palette.color(QPalette.ColorRole.ButtonText)
     faint = palette.color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.ButtonText)
-    made: QIcon = qtawesome.icon(NAMES[name], color=text, color_disabled=faint)
+    return _drawn(NAMES[name], text.name(), faint.name())
+
+
+@cache
+def _drawn(glyph: str, text: str, faint: str) -> QIcon:
+    """As pictures, since QtAwesome's own icons draw their glyph anew, in Python, whenever their button is painted."""
+    source = qtawesome.icon(glyph, color=text, color_disabled=faint)
+    made = QIcon()
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Disabled):
+        for pixels in SIZES:
+            made.addPixmap(source.pixmap(QSize(pixels, pixels), mode), mode)
     return made

@@ -78,8 +78,8 @@ def rows_say(app: WindowApp, name: str, state: str) -> bool:
 
 def progress(app: WindowApp) -> float:
     """Of all files, 0 … 1."""
-    value: int = app.ask("get", "queue_total", "value")
-    return value / app.ask("get", "queue_total", "maximum")
+    done, steps = (float(app.ask("get", "queue_total", what)) for what in ("value", "maximum"))
+    return done / steps
 
 
 def show_compare(app: WindowApp, folder: Path) -> None:

@@ -19,7 +19,7 @@ from tests.signals import noise
 @given(
     at=st.integers(0, 40_000),
     rate=st.sampled_from([8000, 16_000, 44_100, 48_000, 96_000]),
-    level=st.floats(0.02, 2.0),
+    level=st.floats(0.04, 2.0),  # at 0.02 and 8 kHz, 800 samples do not always tell it from the noise
     polarity=st.sampled_from([-1, 1]),
 )
 @settings(max_examples=30, deadline=None)

@@ -227,7 +227,7 @@ def test_ten_thousand_starts_and_stops_leak_no_thread_no_memory_and_no_file():
     finally:
         tracemalloc.stop()
     assert threading.active_count() == threads
-    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files  # an earlier test may have left some that close by now
     assert grown < 70_000  # a hundred bytes a cycle
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident_kib < 10_000
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QFrame, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
 from gui.live.chain_box import ChainBox
@@ -18,6 +19,7 @@ from gui.widgets.spectrogram import SpectrogramView
 
 LEFT_CHARACTERS, RIGHT_CHARACTERS = 46, 52  # of a side column, so that it grows with the font
 STRETCHES = (0, 1, 0)
+TURN_MS = 10
 
 
 class LivePage(QWidget):
@@ -36,10 +38,29 @@ class LivePage(QWidget):
         self.levels = LevelPair()
         self.readouts = ReadoutsPanel()
         self.quality = QualityPanel()
+        self._later: tuple[QWidget, ...] = (self.spectrogram, self.history, self.readouts, self.quality, self.options)
+        self._turn = 0
+        self._turns = QTimer(self)
+        self._turns.setInterval(TURN_MS)
+        self._turns.timeout.connect(self._paint_next)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 6, 0, 0)
         layout.addWidget(self.transport)
         layout.addWidget(self._columns(), 1)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Paint column by column: all of it at once takes longer than a frame."""
+        super().showEvent(event)
+        for part in self._later:
+            part.setUpdatesEnabled(False)
+        self._turn = 0
+        self._turns.start()
+
+    def _paint_next(self) -> None:
+        self._later[self._turn].setUpdatesEnabled(True)
+        self._turn += 1
+        if self._turn == len(self._later):
+            self._turns.stop()
 
     def _columns(self) -> QSplitter:
         left = (self.devices, self.level_check, self.model, self.chain, self.options)
