@@ -47,9 +47,11 @@ def export(
     except (ExportError, CheckpointError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     proof = facts.certificate
+    window = facts.prestage_window_samples
+    before = f"; before it runs the vocoder ({window}) at {facts.prestage_semitones:+g} semitones" if window else ""
     click.echo(
         f"{out}: {facts.kind}, {facts.parameters:,} parameters, {out.stat().st_size / 1e6:.1f} MB, "
-        f"algorithmic latency {facts.latency_samples} samples ({facts.latency_ms:.2f} ms)\n"
+        f"algorithmic latency {facts.latency_samples} samples ({facts.latency_ms:.2f} ms){before}\n"
         f"measured on {proof['seconds']:.1f} s of audio: stream against whole {proof['stream_vs_offline']:.1e}, "
         f"file against model {proof['torch_vs_onnx']:.1e}, rounding of stored weights {proof['weight_rounding']:.1e}, "
         f"output changes at most {proof['causality_samples']} samples ahead of the input"

@@ -166,9 +166,12 @@ def _card(facts: Facts) -> list[str]:
     low, high = facts.shift_semitones
     shift = f"{low:+g} semitones" if low == high else f"{low:+g} … {high:+g} semitones"
     latency = milliseconds(facts.latency_samples) if facts.kind == "stream" else "does not stream: works on whole files"
+    window = facts.prestage_window_samples
+    before = f"put the vocoder ({window}) at {facts.prestage_semitones:+g} semitones before it" if window else ""
     lines = [
         f"{facts.name}: {facts.description}" if facts.description else facts.name,
         *_rows({"kind": facts.kind, "licence": facts.licence, "undoes a shift of": shift}),
+        *_rows({"before it": f"{before}; process and live do so by themselves"} if before else {}),
         *_rows({"sample rate": f"{facts.sample_rate} Hz", "hop": milliseconds(facts.hop_samples)}),
         *_rows({"lookahead": milliseconds(facts.lookahead_samples), "algorithmic latency": latency}),
         *_rows({"receptive field": milliseconds(facts.receptive_field_samples)}),

@@ -26,6 +26,7 @@ COUNT_KEYS = {  # key: the smallest and the largest value that makes sense
     "receptive_field_samples": (1, MAX_SAMPLES),
     "parameters": (0, 1 << 50),
 }
+PRESTAGE = re.compile(r"vocoder([1-9][0-9]{1,6})")  # of a recipe: the host's vocoder, with its window in samples
 KEYS = ("format_version", *TEXT_KEYS, *COUNT_KEYS, *JSON_KEYS)
 
 
@@ -103,6 +104,9 @@ class Facts:
             raise ContractError("controls: two of them have the same name")
         if not re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256):
             raise ContractError("weights_sha256 must be 64 hexadecimal digits")
+        prestage = self.recipe.get("prestage", "")
+        if prestage and not (isinstance(prestage, str) and PRESTAGE.fullmatch(prestage)):
+            raise ContractError(f"recipe: there is no pre-stage {str(prestage)[:40]!r} here: update deshift")
 
     @property
     def latency_ms(self) -> float:
@@ -113,6 +117,17 @@ class Facts:
     def past_samples(self) -> int:
         """How far back the model looks from the sample it is making."""
         return self.receptive_field_samples - 1 - self.lookahead_samples
+
+    @property
+    def prestage_window_samples(self) -> int:
+        """The window of the vocoder that must shift back before the model hears the sound; 0 where none must."""
+        found = PRESTAGE.fullmatch(self.recipe.get("prestage") or "")
+        return int(found[1]) if found else 0
+
+    @property
+    def prestage_semitones(self) -> float:
+        """What that vocoder shifts by: back from the middle of the trained range."""
+        return -sum(self.shift_semitones) / 2
 
     @classmethod
     def parse(cls, metadata: Mapping[str, str]) -> Facts:

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from realtime.bundled import find_model
 from realtime.contract import ContractError, Facts
 from realtime.plugins.base import Samples, Stream
-from realtime.plugins.offline_file import AlignedOffline, OfflineFile
+from realtime.plugins.chain import Chain
+from realtime.plugins.offline_file import OfflineFile
 from realtime.plugins.plugin_file import MAX_CHANNELS, PluginFile
-from realtime.render import AlignedStream, Renderer
+from realtime.plugins.prestage import aligned, with_prestage
+from realtime.render import Renderer
 from realtime.trust import TrustedFile, read_plugin_file
 
 BLOCK_SAMPLES = 1 << 16
 
 
 class Model:
-    """One plugin file. `deshift.load` makes it; sessions are opened when they are needed and kept.
+    """One plugin file, behind the vocoder where it needs one. `deshift.load` makes it; its sessions are kept.
 
     Args:
         file: a plugin file that was checked.
@@ -51,13 +53,12 @@ class Model:
             raise ContractError(
                 f"{self.path}: an offline model cannot stream: it looks ahead over the file; use process"
             )
-        return Stream(PluginFile(self._file, channels, self._threads))
+        members = with_prestage(PluginFile(self._file, channels, self._threads))
+        return Stream(members[0] if len(members) == 1 else Chain(members))
 
     def renderer(self, channels: int, sample_rate: int, mix: float = 1.0) -> Renderer:
         """Block-wise work on one recording, at any rate. One at a time: the next one takes over the sessions."""
-        plugin = self._plugin(channels)
-        aligned = AlignedOffline(plugin) if isinstance(plugin, OfflineFile) else AlignedStream(plugin)
-        return Renderer(aligned, self.facts.sample_rate, channels, sample_rate, mix)
+        return Renderer(aligned(self._plugin(channels)), self.facts.sample_rate, channels, sample_rate, mix)
 
     @property
     def muted_blocks(self) -> int:

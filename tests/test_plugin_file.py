@@ -237,6 +237,9 @@ def test_a_host_written_from_the_specification_gives_the_same_samples(tmp_path: 
     host, stream = written["Host"](path), Stream(PluginFile(path))
     assert host.latency_samples == stream.latency_samples
     np.testing.assert_allclose(host.process(audio[0]), stream.process(audio[0]), atol=1e-7)
+    behind = files.gain_plugin(tmp_path / "behind.onnx", recipe={"prestage": "vocoder1024"})
+    with pytest.raises(ValueError, match="vocoder"):
+        written["Host"](behind)
 
 
 def test_the_specification_names_every_key() -> None:

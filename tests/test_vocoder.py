@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from realtime.plugins import vocoder as vocoder_module
 from realtime.plugins.base import Plugin, Stream
 from realtime.plugins.vocoder import WINDOWS, Vocoder
+from realtime.quality import peak_vocoder as vocoder_module
 from tests.signals import (
     SAMPLE_RATE,
     chirp,

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realtime.quality.metrics import MEL_WINDOWS
+from realtime.quality.prestage import prestage_delay
 from realtime.quality.shifters import SHIFTER_NAMES
 from training.checkpoint import CheckpointError
 from training.crops import Crops
@@ -54,7 +55,9 @@ def recipes(as_json: bool, causal: bool) -> None:
             f"{row['algorithmic_latency_ms']:.2f} ms",
         )
     Console(width=max(100, Console().width)).print(table)
-    click.echo("Stride, receptive field and look-ahead in samples at 48 kHz; latency is the algorithmic one.")
+    click.echo(
+        "Stride, receptive field and look-ahead in samples at 48 kHz; latency is algorithmic, pre-stage included."
+    )
 
 
 def describe(recipe: Recipe) -> dict[str, Any]:
@@ -62,17 +65,20 @@ def describe(recipe: Recipe) -> dict[str, Any]:
     with torch.device("meta"):
         parameters = parameter_count(build(recipe))
     facts: Geometry = geometry(recipe)
+    latency = facts.latency + (prestage_delay(recipe.prestage) if recipe.prestage else 0)
     return {
         "name": recipe.name,
         "kind": recipe.kind,
         "causal": recipe.causal,
+        "residual": recipe.residual,
+        "prestage": recipe.prestage,
         "parameters": parameters,
         "total_stride": facts.total_stride,
         "receptive_field": facts.receptive_field,
         "lookahead": facts.lookahead,
         "gmac_per_second": macs_per_second(recipe) / 1e9,
-        "algorithmic_latency": facts.latency,
-        "algorithmic_latency_ms": 1000 * facts.latency / SAMPLE_RATE,
+        "algorithmic_latency": latency,
+        "algorithmic_latency_ms": 1000 * latency / SAMPLE_RATE,
         "steps": recipe.steps,
         "note": recipe.note,
     }
@@ -167,7 +173,7 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
         raise TrainingError(f"{out} holds a run already: give --resume to go on with it, or another --out")
     if options["resume"] and not (out / LAST).exists():
         raise TrainingError(f"{out} holds no run to resume: leave out --resume to start one")
-    pair_settings = PairSettings(shifters=tuple(options["shifters"]), seed=options["seed"], **options["semitones"])
+    pair_settings = pair_settings_for(recipe, options)
     if not machine.leads:
         machine.wait_for_all()
     training, validation = pairs_for(options, pair_settings, quiet=not machine.leads)
@@ -182,6 +188,12 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
     elif options["init"]:
         trainer.start_from(options["init"])
     return trainer
+
+
+def pair_settings_for(recipe: Recipe, options: dict[str, Any]) -> PairSettings:
+    """What the pairs of a recipe are made by."""
+    shifters = tuple(options["shifters"])
+    return PairSettings(shifters, seed=options["seed"], prestage=recipe.prestage, **options["semitones"])
 
 
 def facts_of(

@@ -25,7 +25,7 @@ from training.machine import Machine
 from training.pairs import PairsError
 from training.recipes import Recipe
 from training.reporting import ProgressLine
-from training.settings import DataFacts, TrainingError, TrainSettings
+from training.settings import DataFacts, TrainingError, TrainSettings, changed_keys
 from training.validation import fixed_clips, restore
 
 LISTENED_CLIPS = 4
@@ -99,7 +99,7 @@ def check(tasks: Sequence[Task]) -> None:
                 raise TrainingError(f"{task.run_folder} holds a run that is not of a comparison: give another --out")
             continue
         for part, values in task.asked().items():
-            changed = [key for key in values if record.asked.get(part, {}).get(key) != values[key]]
+            changed = changed_keys(record.asked.get(part, {}), values)
             if changed:
                 raise TrainingError(
                     f"{task.run_folder} was compared with another {part} ({', '.join(changed)} differ): give the same "

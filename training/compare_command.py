@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from training.checkpoint import CheckpointError
-from training.commands import facts_of, pairs_for, settings_for, train
+from training.commands import facts_of, pair_settings_for, pairs_for, settings_for, train
 from training.compare import Outcome, Task, check, listened, train_alike
 from training.compare_files import write_sound
 from training.compare_page import write_page
 from training.compare_report import Comparison, markdown, write_report
 from training.machine import Machine
-from training.pairs import PairsError, PairSettings
+from training.pairs import PairsError
 from training.recipes import find
 from training.settings import TrainingError
 from training.validation import Clip, fixed_clips, score
@@ -70,7 +70,12 @@ def _prepare(
     machine = Machine.join(device, threads)
     chosen = [find(name).as_causal() if options["causal"] else find(name) for name in names]
     settings = [settings_for(recipe, machine, options) for recipe in chosen]
-    pair_settings = PairSettings(shifters=tuple(options["shifters"]), seed=options["seed"], **options["semitones"])
+    if len({recipe.prestage for recipe in chosen}) > 1:
+        raise TrainingError(
+            f"{', '.join(names)} do not hear the same: some have a pre-stage before them. Compare those with the same "
+            "one, and judge the others by `deshift evaluate`"
+        )
+    pair_settings = pair_settings_for(chosen[0], options)
     training, validation = pairs_for(options, pair_settings, quiet=False)
     facts = facts_of(options, pair_settings, training, validation)
     tasks = [

@@ -26,7 +26,7 @@ from training.machine import Machine, versions
 from training.models import build
 from training.optimizers import Optimizers
 from training.recipes import Recipe
-from training.settings import DataFacts, TrainingError, TrainSettings
+from training.settings import DataFacts, TrainingError, TrainSettings, changed_keys
 from training.spectrogram_unet import HOP as SPECTROGRAM_HOP
 from training.validation import Clip, Scores, restore, score
 
@@ -93,7 +93,7 @@ class Trainer:
         mine = self._fixed_facts()
         for name in ("recipe", "settings", "data"):
             theirs, ours = saved.facts[name], mine[name]
-            changed = [key for key in ours if theirs.get(key) != ours[key]]
+            changed = changed_keys(theirs, ours)
             if changed:
                 raise TrainingError(
                     f"{self.folder} was trained with another {name} ({', '.join(changed)} differ): give the same "

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from realtime.quality.prestage import PRESTAGE_VERSION, shift_back
 from realtime.quality.shifters import SHIFTER_VERSIONS, band_limit, shift
 from training.crops import Pair
 from training.recordings import Audio, Recording, RecordingError, is_silent, segments, write_whole
@@ -25,6 +26,7 @@ class Damage:
     """One shifter with one interval, or with a range of them: what one folder of the cache holds.
 
     `semitones` is None where `semitone_range` is given. `sample_rate` is in Hz; `seed` steers the draws from a range.
+    `prestage` shifts the damaged sound back again; empty for none.
     """
 
     shifter: str
@@ -32,10 +34,15 @@ class Damage:
     semitone_range: tuple[float, float] | None
     seed: int
     sample_rate: int
+    prestage: str = ""
 
     def key(self) -> str:
         """The folder's name: a hash of everything that decides what is in it."""
         facts = {"format": FORMAT_VERSION, "shifter_version": SHIFTER_VERSIONS[self.shifter], **asdict(self)}
+        if self.prestage:
+            facts["prestage_version"] = PRESTAGE_VERSION
+        else:
+            del facts["prestage"]  # as in keys from before there were pre-stages, whose pairs are the same
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def interval(self, content_hash: str, segment: int) -> float:
@@ -108,9 +115,15 @@ def remove_stale(damage: Damage, cache: Path) -> None:
 
 
 def _pair(original: Audio, damage: Damage, semitones: float) -> bytes:
-    """One FLAC of two channels, shifted and original, scaled down together where the shifter passed full scale."""
+    """One FLAC of two channels, shifted and original, scaled down together where the shifter passed full scale.
+
+    A pre-stage shifts the first channel back before it is kept.
+    """
     original = band_limit(original, damage.sample_rate, semitones)
-    both = np.concatenate([shift(original, damage.sample_rate, semitones, damage.shifter), original])
+    shifted = shift(original, damage.sample_rate, semitones, damage.shifter)
+    if damage.prestage and np.isfinite(shifted).all():
+        shifted = shift_back(shifted, semitones, damage.prestage)
+    both = np.concatenate([shifted, original])
     if not np.isfinite(both).all():
         raise RecordingError(f"{damage.shifter} made NaN or infinite samples of it")
     peak = float(np.max(np.abs(both)))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.quality import peak_vocoder
+from realtime.quality.prestage import PRESTAGES
 from realtime.quality.shifters import LARGEST_SHIFT_SEMITONES, SHIFTER_NAMES
 from training.crops import Crops, Pair, centre_crops, read_crop
 from training.pair_cache import Damage, Made, find, make, pairs_of, remove_stale
@@ -45,6 +47,7 @@ class PairSettings:
         semitones: a set; every (segment, shifter, semitone) is one pair.
         semitone_range: instead of the set, one value per (segment, shifter), drawn from here by content and seed.
         sample_rate: Hz of the pairs; seed: of the draws.
+        prestage: shifts every damaged sound back; a recipe's own, see `training.recipes.Recipe`.
     """
 
     shifters: tuple[str, ...] = ("signalsmith",)
@@ -52,6 +55,7 @@ class PairSettings:
     semitone_range: tuple[float, float] | None = None
     sample_rate: int = 48_000
     seed: int = 0
+    prestage: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,16 +138,24 @@ def _damages(settings: PairSettings) -> list[Damage]:
     limits = settings.semitones if settings.semitone_range is None else settings.semitone_range
     if not limits or not shifters:
         raise PairsError("no shift asked for: name at least one shifter and one interval in semitones")
-    if not all(abs(value) <= LARGEST_SHIFT_SEMITONES for value in limits):
-        raise PairsError(f"semitones {limits} are out of range: give -36 to 36")
+    if settings.prestage and settings.prestage not in PRESTAGES:
+        raise PairsError(f"unknown pre-stage {settings.prestage!r}: choose {', '.join(PRESTAGES)}, or none")
+    largest = peak_vocoder.LARGEST_SHIFT_SEMITONES if settings.prestage else LARGEST_SHIFT_SEMITONES
+    if not all(abs(value) <= largest for value in limits):
+        told = f", as far as the pre-stage {settings.prestage} shifts back" if settings.prestage else ""
+        raise PairsError(f"semitones {limits} are out of range: give {-largest:g} to {largest:g}{told}")
     if settings.semitone_range is None:  # an interval that is given draws nothing, so the seed stays out of its key
         intervals = [float(value) for value in dict.fromkeys(settings.semitones)]
-        return [Damage(name, value, None, 0, settings.sample_rate) for name in shifters for value in intervals]
+        return [
+            Damage(name, value, None, 0, settings.sample_rate, settings.prestage)
+            for name in shifters
+            for value in intervals
+        ]
     low, high = settings.semitone_range
     if not low < high:
         raise PairsError(f"the range {low} to {high} semitones is empty: give the lower end first")
     span = (float(low), float(high))
-    return [Damage(name, None, span, settings.seed, settings.sample_rate) for name in shifters]
+    return [Damage(name, None, span, settings.seed, settings.sample_rate, settings.prestage) for name in shifters]
 
 
 def _nothing_usable(folders: Sequence[Path], skipped: Sequence[Skipped]) -> str:

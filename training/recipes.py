@@ -8,6 +8,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from realtime.quality.prestage import prestage_window
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,6 +17,9 @@ class Recipe:
 
     ``channels`` has one entry more than ``blocks`` and ``factors``: the width of each level, then the middle's.
     Block j of every level looks through ``kernels[j]``; a single kernel serves all blocks.
+    A `residual` network adds what it makes to its input, and begins by adding nothing. `prestage` shifts the damaged
+    sound back before the network hears it, in training and in the host: one of `realtime.quality.prestage.PRESTAGES`,
+    or empty for none.
     """
 
     name: str
@@ -29,6 +34,8 @@ class Recipe:
     norm: Literal["none", "layer", "weight"] = "layer"
     activation: Literal["gelu", "snake"] = "gelu"
     causal: bool = False
+    residual: bool = False
+    prestage: str = ""
     steps: int = 10_000
     note: str = ""
 
@@ -43,6 +50,13 @@ class Recipe:
             raise ValueError(f"recipe {self.name}: {max(self.blocks)} blocks a level need as many kernels, or one")
         if self.kind == "spectrogram" and self.causal:
             raise ValueError(f"recipe {self.name}: spectrogram models have no causal form; choose a waveform recipe")
+        if self.residual and (self.kind == "spectrogram" or self.norm == "weight"):
+            raise ValueError(f"recipe {self.name}: only waveform models without weight norm have a residual form")
+        if self.prestage:
+            try:
+                prestage_window(self.prestage)
+            except ValueError as error:
+                raise ValueError(f"recipe {self.name}: {error}") from error
 
     def level_kernels(self, level: int) -> tuple[int, ...]:
         """The kernel of each block of a level, the same on the way down and up."""
@@ -103,19 +117,28 @@ LOG_RECIPES: tuple[Recipe, ...] = (
     _vary(_PATCHED, "output21", channels=(48, 96, 192, 384, 768), kernels=(7, 23, 41), mid_kernel=7),
 )
 
+_LIGHT = Recipe(
+    "light",
+    (16, 32, 64, 128, 256),
+    (1, 2, 2, 2),
+    2,
+    (2, 2, 4, 8),
+    patch=4,
+    kernels=(7, 41),
+    mid_kernel=7,
+    norm="none",
+    causal=True,
+    note="output19's plan at half the width and two thirds of the depth, causal: live on one core",
+)
+
 OWN_RECIPES: tuple[Recipe, ...] = (
-    Recipe(
-        "light",
-        (16, 32, 64, 128, 256),
-        (1, 2, 2, 2),
-        2,
-        (2, 2, 4, 8),
-        patch=4,
-        kernels=(7, 41),
-        mid_kernel=7,
-        norm="none",
-        causal=True,
-        note="output19's plan at half the width and two thirds of the depth, causal: live on one core",
+    _LIGHT,
+    _vary(
+        _LIGHT,
+        "restore",
+        residual=True,
+        prestage="vocoder1024",
+        note="light behind the host's vocoder, which shifts back; the network adds what the two shifts took",
     ),
     Recipe(
         "tiny",

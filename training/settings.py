@@ -1,10 +1,13 @@
 """How a recipe is trained, as data. The defaults are the log's protocol."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from training.pairs import PairSettings
+
+_ADDED = {"residual": False, "prestage": ""}  # what a run from before these were there means by not naming them
 
 
 class TrainingError(RuntimeError):
@@ -73,3 +76,13 @@ class DataFacts:
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def changed_keys(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between the facts of a saved run and those of today, both as JSON has them."""
+
+    def same(theirs: Any, ours: Any) -> bool:
+        both = isinstance(theirs, Mapping) and isinstance(ours, Mapping)
+        return not changed_keys(theirs, ours) if both else theirs == ours
+
+    return [key for key, value in now.items() if not same(saved.get(key, _ADDED.get(key)), value)]

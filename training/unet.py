@@ -108,7 +108,10 @@ class Decoder(nn.Module):
 
 
 class UNet(nn.Module):
-    """Audio ``(B, 1, T)``, full scale ±1 -> audio of the same shape; `total_stride` must divide T."""
+    """Audio ``(B, 1, T)``, full scale ±1 -> audio of the same shape; `total_stride` must divide T.
+
+    A residual one gives its input plus what the layers make of it, at first nothing.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__()
@@ -123,6 +126,9 @@ class UNet(nn.Module):
             for layer in self.modules():
                 if isinstance(layer, nn.Conv1d):
                     weight_norm(layer)
+        if recipe.residual:  # zeros in the last layer alone: its own gradient is not zero, so training can begin
+            for parameter in self.conv_out.parameters():
+                nn.init.zeros_(parameter)
 
     @property
     def total_stride(self) -> int:
@@ -159,7 +165,8 @@ class UNet(nn.Module):
         for decoder in self.decoders:
             assert isinstance(decoder, Decoder)
             x = decoder.run(x, skips.pop(), tape)
-        return unfold(tape.run(self.conv_out, x), self.recipe.patch)
+        made = unfold(tape.run(self.conv_out, x), self.recipe.patch)
+        return audio + made if self.recipe.residual else made
 
 
 def require_causal(model: UNet) -> None:

@@ -59,6 +59,7 @@ def rows_csv(evaluation: Evaluation) -> str:
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation for programs, and for a model's card."""
     plan, intervals = evaluation.plan, evaluation.plan.intervals
+    latencies = {system.name: system.latency_ms for system in evaluation.systems}
     return {
         "settings": {
             "seconds": plan.seconds,
@@ -66,7 +67,10 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
             "intervals": [interval.label for interval in intervals],
         },
         "clips": [{"name": clip.name, "kind": clip.kind, "hash": clip.content_hash} for clip in evaluation.clips],
-        "models": {name: _model(facts, plan.damages, intervals) for name, facts in evaluation.models.items()},
+        "models": {
+            name: {**_model(facts, plan.damages, intervals), "latency_ms": latencies[name]}
+            for name, facts in evaluation.models.items()
+        },
         "systems": [
             {"name": system.name, "latency_ms": system.latency_ms, "about": system.about}
             for system in evaluation.systems
@@ -85,7 +89,6 @@ def _model(facts: Facts, damages: Sequence[str], intervals: Sequence[Interval]) 
         "name": facts.name,
         "weights_sha256": facts.weights_sha256,
         "shift_semitones": list(facts.shift_semitones),
-        "latency_ms": facts.latency_ms if facts.kind == "stream" else None,
         "relations": relations,
     }
 

@@ -15,8 +15,10 @@ from realtime.evaluate.cells import WORLD, damage, missing_package
 from realtime.evaluate.clips import SAMPLE_RATE
 from realtime.evaluate.errors import EvaluateError
 from realtime.model import Model, load_model
-from realtime.plugins.offline_file import AlignedOffline, OfflineFile
+from realtime.plugins.chain import Chain
+from realtime.plugins.offline_file import OfflineFile
 from realtime.plugins.plugin_file import PluginFile
+from realtime.plugins.prestage import aligned, with_prestage
 from realtime.plugins.vocoder import LARGEST_SHIFT_SEMITONES, Vocoder
 from realtime.render import Aligned, AlignedStream, Renderer
 from realtime.trust import read_plugin_file
@@ -110,7 +112,10 @@ class HostVocoder:
 
 
 class PluginSystem:
-    """A plugin file, as the host runs it. A control called ``semitones`` is told the shift that there is to undo."""
+    """A plugin file, as the host runs it, the vocoder before it where it needs one.
+
+    A control called ``semitones``, and that vocoder, are told the shift that there is to undo.
+    """
 
     def __init__(self, path: Path, name: str) -> None:
         self._file = read_plugin_file(path)
@@ -126,37 +131,39 @@ class PluginSystem:
 
     @property
     def latency_ms(self) -> float | None:
-        """As the file states it."""
-        return self.facts.latency_ms if self.facts.kind == "stream" else None
+        """As the file states it; with the vocoder before it, the sum of both."""
+        if not isinstance(self._plugin, PluginFile):
+            return None
+        return 1000.0 * Chain(with_prestage(self._plugin)).latency_samples / self.facts.sample_rate
 
     @property
     def about(self) -> str:
         """What the file says of itself."""
         way = f"in blocks of {BLOCK_SAMPLES}, hop {self.facts.hop_samples}" if self.latency_ms else "on whole files"
-        return f"plugin file, {way}, {self.facts.parameters:,} parameters: {self.facts.description}"
+        window = self.facts.prestage_window_samples
+        behind = f", behind the host's vocoder ({window})" if window else ""
+        return f"plugin file{behind}, {way}, {self.facts.parameters:,} parameters: {self.facts.description}"
 
     def restore(self, shifted: Audio, semitones: float) -> Audio | None:
-        """The stream's output, its stated latency taken off; None where the control does not reach so far.
+        """The stream's output, its stated latency taken off; None where control or vocoder do not reach so far.
 
         Raises: EvaluateError where it gives NaN or infinite samples.
         """
-        if isinstance(self._plugin, OfflineFile):
-            aligned: Aligned = AlignedOffline(self._plugin)
-        else:
-            if self._shift is not None:
-                if not self._shift.minimum <= semitones <= self._shift.maximum:
-                    return None
-                self._plugin.set_control(SHIFT_CONTROL, semitones)
-            aligned = AlignedStream(self._plugin)
+        if self.facts.prestage_window_samples and abs(semitones) > LARGEST_SHIFT_SEMITONES:
+            return None
+        if isinstance(self._plugin, PluginFile) and self._shift is not None:
+            if not self._shift.minimum <= semitones <= self._shift.maximum:
+                return None
+            self._plugin.set_control(SHIFT_CONTROL, semitones)
         muted = self._plugin.muted_blocks
-        restored = _rendered(aligned, self.facts.sample_rate, shifted)
+        restored = _rendered(aligned(self._plugin, -semitones), self.facts.sample_rate, shifted)
         if self._plugin.muted_blocks > muted:
             raise EvaluateError(f"{self._file.path}: it gave NaN or infinite samples: a model like that is not judged")
         return restored
 
 
-def _rendered(aligned: Aligned, plugin_rate: int, audio: Audio) -> Audio:
-    renderer = Renderer(aligned, plugin_rate, 1, SAMPLE_RATE)
+def _rendered(sound: Aligned, plugin_rate: int, audio: Audio) -> Audio:
+    renderer = Renderer(sound, plugin_rate, 1, SAMPLE_RATE)
     blocks = (audio[None, start : start + BLOCK_SAMPLES] for start in range(0, len(audio), BLOCK_SAMPLES))
     parts = [renderer.process(block) for block in blocks]
     heard: Audio = np.concatenate([*parts, renderer.finish()], axis=1)[0]

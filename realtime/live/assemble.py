@@ -130,8 +130,9 @@ def load_chain(settings: LiveSettings) -> LoadedChain:
     else:
         from realtime.bundled import find_model
         from realtime.plugins.plugin_file import PluginFile
+        from realtime.plugins.prestage import with_prestage
 
-        chain = Chain([PluginFile(find_model(settings.model), settings.channels, settings.threads)])
+        chain = Chain(with_prestage(PluginFile(find_model(settings.model), settings.channels, settings.threads)))
     facts = facts_of(chain)
     inverse = make_inverse(chain, facts) if settings.compare else None
     return LoadedChain(chain, inverse, facts)
