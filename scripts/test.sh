@@ -32,6 +32,16 @@ check() {
     fi
 }
 
+# What listens to the clock also hears what other programs do to the machine: what fails is tried again, alone, twice.
+in_real_time() {
+    "$VENV/bin/python" -m pytest -m real_time && return
+    for attempt in second third; do
+        printf '\nThe tests that failed get a %s try:\n' "$attempt"
+        "$VENV/bin/python" -m pytest -m real_time --last-failed --last-failed-no-failures none && return
+    done
+    return 1
+}
+
 make_environment
 if [ "$(uname -s)" = Linux ]; then
     need_library libatomic.so.1 libatomic1 pedalboard
@@ -53,6 +63,6 @@ if [ $# -gt 0 ]; then
 else
     # What listens to the clock or owns a sound server runs alone, so that no other test makes it late.
     check 'tests side by side' "$VENV/bin/python" -m pytest -m 'not real_time' -n 2 --dist loadfile
-    check 'tests in real time' "$VENV/bin/python" -m pytest -m real_time
+    check 'tests in real time' in_real_time
 fi
 printf '\nAll checks passed in %d s.\n' $(($(date +%s) - started))

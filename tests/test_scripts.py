@@ -54,10 +54,39 @@ def test_a_folder_with_other_things_is_never_cleared_for_an_environment(name: st
 def test_every_test_runs_either_side_by_side_or_alone() -> None:
     script = (ROOT / "scripts/test.sh").read_text(encoding="utf-8")
     assert re.findall(r" -m pytest (.*)", script) == [
+        "-m real_time && return",
+        "-m real_time --last-failed --last-failed-no-failures none && return",
         '"$@"',
         "-m 'not real_time' -n 2 --dist loadfile",
-        "-m real_time",
     ]
+
+
+@pytest.mark.parametrize(("fails", "code", "runs"), [(0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 3)])
+def test_what_fails_in_real_time_is_tried_again_twice_and_alone(
+    tmp_path: Path, fails: int, code: int, runs: int
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["real_time: alone"]\n')
+    (tmp_path / "test_it.py").write_text(
+        "import pathlib, pytest\npytestmark = pytest.mark.real_time\n"
+        "def note(name):\n"
+        "    with open(name, 'a') as file: file.write('x')\n"
+        "    return len(pathlib.Path(name).read_text())\n"
+        f"def test_late():\n    assert note('late') > {fails}\n"
+        "def test_good():\n    note('good')\n"
+    )
+    script = (ROOT / "scripts/test.sh").read_text(encoding="utf-8")
+    function = re.search(r"^in_real_time\(\) \{.*?^\}", script, re.DOTALL | re.MULTILINE)
+    assert function is not None
+    done = subprocess.run(
+        ["/bin/sh", "-euc", f"{function[0]}\nif in_real_time; then exit 0; else exit 1; fi"],
+        env={"VENV": sys.prefix, "PATH": "/usr/bin:/bin"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert len((tmp_path / "late").read_text()) == runs and (tmp_path / "good").read_text() == "x"
 
 
 def run_words(words: str, folder: Path) -> subprocess.CompletedProcess[str]:
