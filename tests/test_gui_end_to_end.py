@@ -119,8 +119,11 @@ def hear_the_bypass(card: FakeCard) -> None:
     played, heard = arrays["played"], arrays["heard"]
     delay = delay_frames(played, heard, part=0.9)
     end = int(np.flatnonzero(heard)[-1]) - 9600
-    stretch = slice(end - 24_000, end)
-    assert np.corrcoef(heard[stretch], played[: len(heard)][end - 24_000 - delay : end - delay])[0, 1] > 0.99
+    alike = [
+        np.corrcoef(heard[at : at + 4800], played[: len(heard)][at - delay : at - delay + 4800])[0, 1]
+        for at in range(end - 48_000, end - 4800, 4800)
+    ]  # tenths of a second: a machine that has too little time for the sound server loses some of them
+    assert np.sum(np.array(alike) > 0.99) >= 3, alike
 
 
 def unplug(app: WindowApp, server: JackServer) -> None:
