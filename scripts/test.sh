@@ -32,11 +32,13 @@ check() {
     fi
 }
 
-# What listens to the clock also hears what other programs do to the machine: what fails is tried again, alone, twice.
+# What listens to the clock also hears what other programs do to the machine: what fails is tried again, alone, after a
+# pause, four times at most.
 in_real_time() {
     "$VENV/bin/python" -m pytest -m real_time && return
-    for attempt in second third; do
+    for attempt in second third fourth fifth; do
         printf '\nThe tests that failed get a %s try:\n' "$attempt"
+        sleep "${PAUSE:-20}"
         "$VENV/bin/python" -m pytest -m real_time --last-failed --last-failed-no-failures none && return
     done
     return 1

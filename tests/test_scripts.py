@@ -61,8 +61,8 @@ def test_every_test_runs_either_side_by_side_or_alone() -> None:
     ]
 
 
-@pytest.mark.parametrize(("fails", "code", "runs"), [(0, 0, 1), (1, 0, 2), (2, 0, 3), (3, 1, 3)])
-def test_what_fails_in_real_time_is_tried_again_twice_and_alone(
+@pytest.mark.parametrize(("fails", "code", "runs"), [(0, 0, 1), (1, 0, 2), (4, 0, 5), (5, 1, 5)])
+def test_what_fails_in_real_time_is_tried_again_four_times_and_alone(
     tmp_path: Path, fails: int, code: int, runs: int
 ) -> None:
     (tmp_path / "pyproject.toml").write_text('[tool.pytest.ini_options]\nmarkers = ["real_time: alone"]\n')
@@ -79,7 +79,7 @@ def test_what_fails_in_real_time_is_tried_again_twice_and_alone(
     assert function is not None
     done = subprocess.run(
         ["/bin/sh", "-euc", f"{function[0]}\nif in_real_time; then exit 0; else exit 1; fi"],
-        env={"VENV": sys.prefix, "PATH": "/usr/bin:/bin"},
+        env={"VENV": sys.prefix, "PATH": "/usr/bin:/bin", "PAUSE": "0"},
         cwd=tmp_path,
         capture_output=True,
         text=True,

