@@ -20,6 +20,8 @@ from tests.live_session import half_into_nowhere, wait_for_sound
 from tests.plugin_files import gain_plugin
 from tests.test_gui_chain import Part
 
+pytestmark = pytest.mark.real_time
+
 
 @pytest.fixture
 def part(qtbot: QtBot, tmp_path: Path, app_home: Path) -> Iterator[Part]:

@@ -25,6 +25,8 @@ from realtime.quality.shifters import shift
 from tests.gui_watchdog import LIMIT_MS, Busy, Watchdog
 from tests.signals import SAMPLE_RATE, voice
 
+pytestmark = pytest.mark.real_time
+
 SECONDS = 1.2
 LATE = 960  # samples by which the reference is late: 20 ms
 
@@ -327,7 +329,6 @@ def test_another_pair_ends_the_work_on_the_first(page: Page, files: list[Path], 
     assert not page.complaints
 
 
-@pytest.mark.real_time
 def test_nothing_on_this_page_holds_up_the_screen(page: Page, files: list[Path]) -> None:
     page.open(*files)  # once to import and to make the rows
     rounds: list[Busy] = []

@@ -24,6 +24,8 @@ from realtime.live.status import Latency, Speed, Status
 from tests.live_session import half_into_nowhere, is_alive, pid_of, wait_for_sound, wait_until
 from tests.statuses import live_statuses
 
+pytestmark = pytest.mark.real_time
+
 FRAME_MS = 16.0
 STATUS_MS = 4.0
 

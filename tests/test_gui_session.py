@@ -19,6 +19,8 @@ from realtime.plugins.presets import Preset, save_preset
 from tests.live_session import half_into_nowhere, is_alive, pid_of
 from tests.plugin_files import gain_plugin
 
+pytestmark = pytest.mark.real_time
+
 
 @dataclass
 class Chosen:

@@ -14,8 +14,8 @@ from PyQt6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
 from gui import theme
-from gui.widgets.spectrogram import FREQUENCIES_HZ, SpectrogramView, log_frequency_axis, make_image_item
-from gui.widgets.spectrogram_image import SecondsBeforeNowAxis, frequency_text, log_span
+from gui.widgets.spectrogram import FREQUENCIES_HZ, SpectrogramView
+from gui.widgets.spectrogram_image import SecondsBeforeNowAxis, frequency_text, log_frequency_axis, log_span
 from gui.widgets.spectrogram_rolling import CAPACITY
 from realtime.quality.spectrogram import LogSpectrogram
 from tests.signals import SAMPLE_RATE, tone
@@ -272,22 +272,3 @@ def test_seconds_are_counted_back_from_now() -> None:
 )
 def test_frequencies_are_told_in_three_digits(frequency_hz: float, text: str) -> None:
     assert frequency_text(frequency_hz) == text
-
-
-def test_a_whole_picture_lies_in_a_plot_by_seconds_and_frequency(qtbot: QtBot) -> None:
-    levels = quiet(100)
-    levels[120, 25] = 0
-    plots = pyqtgraph.GraphicsLayoutWidget()
-    qtbot.addWidget(plots)
-    plots.resize(800, 500)
-    plot = plots.addPlot(axisItems={"left": log_frequency_axis()})
-    item = make_image_item(levels, 10.0, FREQUENCIES_HZ)
-    plot.addItem(item)
-    plot.setRange(xRange=(0, 10), yRange=log_span(FREQUENCIES_HZ), padding=0)
-    plots.show()
-    qtbot.waitExposed(plots)
-    seen = brightness(pixels_of(plots))
-    at = plot.vb.mapViewToScene(pyqtgraph.Point(2.55, float(np.log10(FREQUENCIES_HZ[120]))))
-    x, y = round(at.x()), round(at.y())
-    assert seen[y, x] == 253 + 231 + 37, "the last colour of viridis"
-    assert seen[y, x + 12] < 300 and seen[y, x - 12] < 300 and seen[y + 8, x] < 300 and seen[y - 8, x] < 300

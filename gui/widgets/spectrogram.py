@@ -11,12 +11,10 @@ from PyQt6.QtGui import QKeyEvent, QPainter, QPaintEvent, QPalette
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from gui.icons import icon
-from gui.widgets.spectrogram_image import frequency_text, log_frequency_axis, make_image_item
+from gui.widgets.spectrogram_image import frequency_text
 from gui.widgets.spectrogram_plots import SpectrogramPlots
 from gui.widgets.words import Words
 from realtime.quality.spectrogram import note_name
-
-__all__ = ["FREQUENCIES_HZ", "SpectrogramView", "log_frequency_axis", "make_image_item"]
 
 FREQUENCIES_HZ: NDArray[np.float64] = np.geomspace(40.0, 16_000.0, 192)  # as `LogSpectrogram` has by default
 _STEPS: dict[int, tuple[int, int]] = {  # columns into the past, rows up

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph
 from numpy.typing import NDArray
-from PyQt6.QtCore import QRectF
 
 LOW_DB, HIGH_DB = -90.0, 0.0  # what the colours tell apart
 COLOUR_MAP = "viridis"  # even steps of lightness, the same for the colour-blind: Smith and van der Walt 2015
@@ -34,23 +33,6 @@ def log_span(frequencies_hz: NDArray[np.floating]) -> tuple[float, float]:
     low, high = math.log10(frequencies_hz[0]), math.log10(frequencies_hz[-1])
     half_row = (high - low) / (len(frequencies_hz) - 1) / 2
     return low - half_row, high + half_row
-
-
-def make_image_item(
-    db: NDArray[np.floating], duration_s: float, frequencies: NDArray[np.floating]
-) -> pyqtgraph.ImageItem:
-    """A picture for a plot whose axes are seconds from 0 and log10 Hz: see `log_frequency_axis`.
-
-    Args:
-        db: ``(R, M)``, the lowest row first; NaN is left empty.
-        duration_s: of all columns together.
-        frequencies: ``(R,)``, centres of the rows in Hz, of equal ratio.
-    """
-    picture = pyqtgraph.ImageItem(image=db, axisOrder="row-major", levels=(LOW_DB, HIGH_DB))
-    picture.setColorMap(colour_map())
-    low, high = log_span(frequencies)
-    picture.setRect(QRectF(0, low, duration_s, high - low))
-    return picture
 
 
 def log_frequency_axis() -> pyqtgraph.AxisItem:
