@@ -27,10 +27,11 @@ class Model:
     Args:
         file: a plugin file that was checked.
         threads: of ONNX Runtime within one step; 1 is best for small models, 0 takes all cores.
+        provider: what runs it, out of `realtime.plugins.providers.PROVIDERS`.
     """
 
-    def __init__(self, file: TrustedFile, threads: int = 1) -> None:
-        self._file, self._threads = file, threads
+    def __init__(self, file: TrustedFile, threads: int = 1, provider: str = "cpu") -> None:
+        self._file, self._threads, self._provider = file, threads, provider
         self._plugins: dict[int, PluginFile | OfflineFile] = {}
         self._lock = threading.Lock()
 
@@ -53,7 +54,7 @@ class Model:
             raise ContractError(
                 f"{self.path}: an offline model cannot stream: it looks ahead over the file; use process"
             )
-        members = with_prestage(PluginFile(self._file, channels, self._threads))
+        members = with_prestage(PluginFile(self._file, channels, self._threads, self._provider))
         return Stream(members[0] if len(members) == 1 else Chain(members))
 
     def renderer(self, channels: int, sample_rate: int, mix: float = 1.0) -> Renderer:
@@ -92,13 +93,13 @@ class Model:
     def _plugin(self, channels: int) -> PluginFile | OfflineFile:
         if channels not in self._plugins:
             kind = OfflineFile if self.facts.kind == "offline" else PluginFile
-            self._plugins[channels] = kind(self._file, channels, self._threads)
+            self._plugins[channels] = kind(self._file, channels, self._threads, self._provider)
         return self._plugins[channels]
 
 
-def load_model(name_or_path: str | Path | None = None, threads: int = 1) -> Model:
+def load_model(name_or_path: str | Path | None = None, threads: int = 1, provider: str = "cpu") -> Model:
     """Open a plugin file by path, a bundled model by name, or the default model.
 
     Raises: ContractError, one line, where there is none or it cannot be trusted.
     """
-    return Model(read_plugin_file(find_model(name_or_path)), threads)
+    return Model(read_plugin_file(find_model(name_or_path)), threads, provider)

@@ -38,9 +38,27 @@ def test_a_plain_thread_is_recommended_unless_more_are_worth_it(facts: Facts) ->
     assert concluded(facts, [row(3), row(1.9, threads=2)], "").best == row(1.9, threads=2)
 
 
-def test_only_what_live_can_run_is_recommended(facts: Facts) -> None:
-    found = concluded(facts, [row(3), row(0.2, "cuda"), row(0, "tensorrt", error="no driver")], "")
-    assert found.best == row(3)
+@pytest.mark.parametrize(
+    ("on_cpu", "on_cuda", "best", "why"),
+    [
+        (3.0, 1.9, "cuda", "worth the other device"),
+        (3.0, 2.1, "cpu", "faster by a third to be worth it"),
+        (1.0, 4.0, "cpu", "too little work for it"),
+    ],
+)
+def test_a_graphics_card_is_recommended_only_where_it_is_worth_it_and_the_figures_say_why(
+    facts: Facts, on_cpu: float, on_cuda: float, best: str, why: str
+) -> None:
+    found = concluded(facts, [row(on_cpu), row(on_cuda, "cuda"), row(0, "tensorrt", error="no driver")], "")
+    assert found.best is not None and found.best.provider == best
+    assert f"p99 {on_cuda:.2f} ms on cuda, {on_cpu:.2f} ms on the CPU" in found.reason and why in found.reason
+    assert found.reason in _table(found)
+    command = next(line for line in _table(found) if line.startswith("recommended: "))
+    assert command.endswith(" --provider cuda") == (best == "cuda")
+
+
+def test_no_reason_is_given_where_only_the_cpu_ran(facts: Facts) -> None:
+    assert concluded(facts, [row(3), row(0, "cuda", error="no driver")], "").reason == ""
 
 
 def test_a_model_too_slow_for_its_hop_is_said_to_be(facts: Facts) -> None:
@@ -64,9 +82,10 @@ def test_the_recommended_settings_leave_every_hop_its_time_and_no_other_block_is
 
 
 def test_the_recommendation_is_a_command_that_live_accepts(facts: Facts, tmp_path: Path) -> None:
-    table = _table(concluded(facts, [row(9), row(3, threads=2), row(0, "cuda", error="x" * 500)], "real-time 3"))
+    missing = "cuda cannot run here: missing are libx.so.1 (CUDA 13)"
+    table = _table(concluded(facts, [row(9), row(3, threads=2), row(0, "cuda", error=missing)], "real-time 3"))
     assert max(map(len, table)) <= 120
-    assert any(line.startswith("cuda") and "cannot run here" in line for line in table)
+    assert "cuda       cannot run here: missing are libx.so.1 (CUDA 13)" in table
     words = shlex.split(next(line for line in table if line.startswith("recommended: ")).removeprefix("recommended: "))
     assert words[:2] == ["deshift", "live"] and words[-2:] == ["--threads", "2"]
     model = files.gain_plugin(tmp_path / "half.onnx")
@@ -87,7 +106,7 @@ def test_every_way_is_measured_and_the_json_says_it_all(tmp_path: Path) -> None:
     assert (first["provider"], first["threads"], first["error"]) == ("cpu", 1, "")
     assert 0 < first["p50_ms"] <= first["p99_ms"] <= first["max_ms"]
     assert first["rtf"] == pytest.approx(first["p50_ms"] / (1000 * files.HOP / files.RATE))
-    assert set(facts) == {"model", "cores", "load", "rows", "best", "choices", "priority", "recommended"}
+    assert set(facts) == {"model", "cores", "load", "rows", "best", "choices", "priority", "reason", "recommended"}
 
 
 def test_a_mistake_is_one_line() -> None:

@@ -6,6 +6,7 @@ between is the one that the microphone's sound takes. What the latency of the se
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,12 +126,15 @@ class LiveModel:
         model: a bundled model's name or a plugin file; None is the live session's default.
         preset: a chain saved as JSON, instead of a model.
         threads: of the model; 0 takes all cores.
+        provider: what runs the model.
 
     Raises: ValueError (ContractError, PresetError, ChainError), one line, where it cannot be loaded.
     """
 
-    def __init__(self, model: str | None = None, preset: str | None = None, threads: int = 1) -> None:
-        self._model, self._preset, self._threads = model, preset, threads
+    def __init__(
+        self, model: str | None = None, preset: str | None = None, threads: int = 1, provider: str = "cpu"
+    ) -> None:
+        self._settings = LiveSettings(model=model, preset=preset, threads=threads, provider=provider)
         self._chains: dict[int, Chain] = {}
         chain = self._chain(1)
         self.facts: Facts | None = facts_of(chain)
@@ -141,8 +145,8 @@ class LiveModel:
     @property
     def name(self) -> str:
         """Of the preset's file, or the model."""
-        if self._preset is not None:
-            return Path(self._preset).stem
+        if self._settings.preset is not None:
+            return Path(self._settings.preset).stem
         return self.facts.name if self.facts is not None else ", ".join(self.names)
 
     @property
@@ -163,6 +167,5 @@ class LiveModel:
 
     def _chain(self, channels: int) -> Chain:
         if channels not in self._chains or self._chains[channels].faults:
-            settings = LiveSettings(model=self._model, preset=self._preset, channels=channels, threads=self._threads)
-            self._chains[channels] = load_chain(settings).chain
+            self._chains[channels] = load_chain(replace(self._settings, channels=channels)).chain
         return self._chains[channels]

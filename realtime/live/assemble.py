@@ -126,13 +126,14 @@ def load_chain(settings: LiveSettings) -> LoadedChain:
     if settings.preset is not None:
         from realtime.plugins import presets
 
-        chain = presets.load_chain(settings.preset, None, settings.channels, settings.threads)
+        chain = presets.load_chain(settings.preset, None, settings.channels, settings.threads, settings.provider)
     else:
         from realtime.bundled import find_model
         from realtime.plugins.plugin_file import PluginFile
         from realtime.plugins.prestage import with_prestage
 
-        chain = Chain(with_prestage(PluginFile(find_model(settings.model), settings.channels, settings.threads)))
+        file = find_model(settings.model)
+        chain = Chain(with_prestage(PluginFile(file, settings.channels, settings.threads, settings.provider)))
     facts = facts_of(chain)
     inverse = make_inverse(chain, facts) if settings.compare else None
     return LoadedChain(chain, inverse, facts)

@@ -98,7 +98,7 @@ class _Search:
             return True
         device = replace(self._silent.device, block_frames=candidate.block_frames)
         host = Host(replace(self._silent, device=device, deadline_ms=candidate.deadline_ms))
-        host.start()
+        host.start(host.settings.start_limit_s)
         try:
             self._ended.wait(self._pace.settle_s)
             before = host.status().engine

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +24,9 @@ HEADROOM = 1.5  # the deadline over the slowest hop in a hundred
 
 @dataclass(frozen=True)
 class Row:
-    """One way to run the model, fed at the pace of real sound. Times in ms a hop; `error`: why it cannot run here."""
+    """One way to run the model, fed at the pace of real sound. Times in ms a hop; `error`: why it cannot run here;
+    `cuda_graphs`: a hop was the replay of a captured graph.
+    """
 
     provider: str
     threads: int
@@ -36,6 +35,7 @@ class Row:
     max_ms: float = 0.0
     rtf: float = 0.0
     error: str = ""
+    cuda_graphs: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Bench:
     best: Row | None
     choices: tuple[Choice, ...]
     priority: str
+    reason: str = ""
 
     @property
     def recommended(self) -> Choice | None:
@@ -65,18 +66,33 @@ class Bench:
         return min(self.choices, key=lambda choice: choice.in_app_ms + choice.block_ms)
 
 
-def bench(file: TrustedFile, seconds: float = 3.0, threads: Sequence[int] | None = None) -> Bench:
-    """Run the model on every provider and number of threads, each for so many seconds of sound.
+def bench(
+    file: TrustedFile,
+    seconds: float = 3.0,
+    threads: Sequence[int] | None = None,
+    providers: Sequence[str] | None = None,
+    channels: int = 1,
+) -> Bench:
+    """Run the model on providers and numbers of threads, each for so many seconds of sound.
 
+    Args: providers: None takes every one that this ONNX Runtime was built with.
     Raises: ContractError where it does not even run on the CPU.
     """
     cores = os.cpu_count() or 1
     counts = threads or [count for count in (1, 2, 4) if count <= cores]
+    wanted = compiled_providers() if providers is None else tuple(dict.fromkeys(providers))
+    # Before the priority is raised: building an engine keeps all cores busy for a minute.
+    devices = {name: _opened(file, name, channels) for name in wanted if name != "cpu"}
 
     def work() -> tuple[str, list[Row]]:
-        priority = raise_priority(WORKER_PRIORITY)
-        ways = [(name, count) for name in compiled_providers() for count in (counts if name == "cpu" else (1,))]
-        return priority, [_measure(file, provider, count, seconds) for provider, count in ways]
+        priority, rows = raise_priority(WORKER_PRIORITY), []
+        for name in wanted:
+            if name == "cpu":
+                rows += [_measured(PluginFile(file, channels, count), name, count, seconds) for count in counts]
+                continue
+            plugin = devices[name]
+            rows.append(Row(name, 1, error=plugin) if isinstance(plugin, str) else _measured(plugin, name, 1, seconds))
+        return priority, rows
 
     with ThreadPoolExecutor(1, "bench") as thread:  # the priority is given back with the thread
         priority, rows = thread.submit(work).result()
@@ -84,60 +100,56 @@ def bench(file: TrustedFile, seconds: float = 3.0, threads: Sequence[int] | None
 
 
 def concluded(facts: Facts, rows: Sequence[Row], priority: str) -> Bench:
-    """What follows from the rows: the best way that `deshift live` has, which is the CPU, and the blocks it allows."""
+    """What follows from the rows: the best way to run it, why, and the blocks that it allows."""
     hop_ms = 1000 * facts.hop_samples / facts.sample_rate
-    usable = [row for row in rows if row.provider == "cpu" and not row.error and row.p99_ms < hop_ms]
+    usable = [row for row in rows if not row.error and row.p99_ms < hop_ms]
     best = min(usable, key=_cost_ms) if usable else None
-    return Bench(tuple(rows), best, _choices(facts, best) if best else (), priority)
+    return Bench(tuple(rows), best, _choices(facts, best) if best else (), priority, _reason(rows, best))
 
 
-def _measure(file: TrustedFile, provider: str, threads: int, seconds: float) -> Row:
+def _reason(rows: Sequence[Row], best: Row | None) -> str:
+    """Why this way and not the other kind, in a sentence; empty where only one kind ran."""
+    on_cpu = min((row for row in rows if row.provider == "cpu"), key=_cost_ms, default=None)
+    elsewhere = min((row for row in rows if row.provider != "cpu" and not row.error), key=_cost_ms, default=None)
+    if best is None or on_cpu is None or elsewhere is None:
+        return ""
+    figures = f"p99 {elsewhere.p99_ms:.2f} ms on {elsewhere.provider}, {on_cpu.p99_ms:.2f} ms on the CPU"
+    if best.provider != "cpu":
+        return f"{figures}: worth the other device"
+    if elsewhere.p99_ms < on_cpu.p99_ms:
+        return f"{figures}: a device that others use too must be faster by a third to be worth it"
+    return f"{figures}: one hop at a time is too little work for it, starting and copying cost more than computing"
+
+
+def _opened(file: TrustedFile, provider: str, channels: int) -> PluginFile | str:
+    """The model on this provider, or why it cannot run there."""
     try:
-        with contextlib.nullcontext() if provider == "cpu" else _quiet():
-            plugin = PluginFile(file, 1, threads, provider)
+        return PluginFile(file, channels, 1, provider)
     except ContractError as error:
-        if provider == "cpu":
-            raise
-        return Row(provider, threads, error=str(error))
+        return str(error)
+
+
+def _measured(plugin: PluginFile, provider: str, threads: int, seconds: float) -> Row:
     draw = np.random.default_rng(0)
-    blocks = (0.1 * draw.standard_normal((16, 1, plugin.hop_samples))).astype(np.float32)
-    hops = max(20, round(seconds / _hop_s(file)))
+    shape = (16, plugin.channels, plugin.hop_samples)
+    blocks = 0.1 * draw.standard_normal(shape, dtype=np.float32)
+    hop_s = plugin.hop_samples / plugin.sample_rate
+    hops = max(20, round(seconds / hop_s))
     times = np.zeros(hops)
     due = time.perf_counter()
     for hop in range(hops):
-        due += _hop_s(file)
+        due += hop_s
         started = time.perf_counter()
         plugin.process(blocks[hop % 16])
         times[hop] = time.perf_counter() - started
         time.sleep(max(0.0, due - time.perf_counter()))  # at the pace of sound: caches cool down between hops
     p50, p99, most = (1000 * float(value) for value in np.percentile(times, (50, 99, 100)))
-    return Row(provider, threads, p50, p99, most, p50 / (1000 * _hop_s(file)))
+    return Row(provider, threads, p50, p99, most, p50 / (1000 * hop_s), cuda_graphs=plugin.cuda_graphs)
 
 
 def _cost_ms(row: Row) -> float:
-    """More threads must be worth it: a third less time than one plain thread."""
-    return row.p99_ms * (1.0 if row.threads == 1 else 1.5)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """What ONNX Runtime's libraries print about missing drivers, on both outputs of the process, goes nowhere."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(number) for number in (1, 2)]
-    try:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):  # its Python part prints too
-            for number in (1, 2):
-                os.dup2(nowhere.fileno(), number)
-            yield
-    finally:
-        for number, copy in zip((1, 2), kept, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-
-
-def _hop_s(file: TrustedFile) -> float:
-    return file.facts.hop_samples / file.facts.sample_rate
+    """More threads, or another device, must be worth it: a third less time than one plain thread."""
+    return row.p99_ms * (1.0 if row.threads == 1 and row.provider == "cpu" else 1.5)
 
 
 def _choices(facts: Facts, row: Row) -> tuple[Choice, ...]:

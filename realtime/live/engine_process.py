@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from realtime.live import assemble
+from realtime.live import assemble, engines
 from realtime.live.commands_reader import Commands, Handler
 from realtime.live.engine import Engine
 from realtime.live.pipeline import Hop
@@ -131,7 +131,7 @@ class EngineProcess:
         began = time.monotonic()
         self._settings = settings = LiveSettings.from_json_object(command["settings"])
         with ThreadPoolExecutor(1, "load") as other:  # opening a device is mostly waiting
-            loading = other.submit(assemble.load_chain, settings)
+            loading = other.submit(engines.load_built_chain, settings)
             device = assemble.open_device(settings)
             opened = time.monotonic()
         try:
@@ -157,7 +157,7 @@ class EngineProcess:
     def _swap(self, command: dict[str, Any]) -> dict[str, Any]:
         engine, old = self._running()
         settings = replace(self._settings, model=command["model"], preset=command["preset"])
-        loaded = assemble.load_chain(settings)
+        loaded = engines.load_built_chain(settings)
         if settings.self_test is not None and _test_of(loaded) != _test_of(old):
             raise SettingsError("the self-test was made for another rate or shift: stop, and start with this model")
         old_rows, rows = ((one.chain.sample_rate, one.chain.channels) for one in (old, loaded))

@@ -23,7 +23,6 @@ HANG_SECONDS = 2.0
 LOST_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 NOTE_SECONDS = 10.0
-RESTART_LIMIT_SECONDS = 10.0
 MOST_FAILURES = 20  # processes in a row that end before they run: something is broken here, not away
 
 
@@ -251,7 +250,7 @@ class Keeper:
             self.lost_s = lost_before_s + time.monotonic() - began
             device = by_name(self.settings.device, *names) if all(names) else self.settings.device
             try:
-                self._open(replace(self.settings, device=device), RESTART_LIMIT_SECONDS)
+                self._open(replace(self.settings, device=device), self.settings.start_limit_s)
             except ValueError as error:
                 failures = 0 if isinstance(error, DeviceError | SilentError) else failures + 1
                 self._wait(what, error, failures)

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from realtime.live import engines
 from realtime.live.controls import Controls
 from realtime.live.device_options import ChosenDevices, chosen_devices, device_options, remember_opened
 from realtime.live.host import Host
@@ -22,6 +23,7 @@ from realtime.live.live_line import opening, summary
 from realtime.live.live_screen import choose_screen
 from realtime.live.settings import LiveSettings
 from realtime.live.typed import TypedCommands, listening
+from realtime.plugins.provider_option import provider_option, warn_of_clash
 
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 1.8
@@ -65,6 +67,7 @@ STOP_RECORDING_SECONDS = 10.0  # what was recorded is worth waiting for
 @click.option("--record", metavar="DIR", help="Record input and output as FLAC, aligned, into this folder.")
 @click.option("--allow-feedback", is_flag=True, help="Allow microphone and loudspeaker of one machine (headphones!).")
 @click.option("--threads", type=click.IntRange(0, 64), default=1, show_default=True, help="Of the model.")
+@provider_option
 @click.option("--seconds", type=click.FloatRange(0.1), help="Stop by itself after so long.")
 @click.option("--report", metavar="FILE", help="Write a report of the session, as JSON, when it ends.")
 @click.option("--json", "as_json", is_flag=True, help="Print the status as one JSON object a second.")
@@ -74,6 +77,7 @@ def live(**options: Any) -> None:
     The status shows where the latency lies, how fast the model is, what was missed and why, and how good the output
     is. Type `help` and Enter while it runs for what can be changed.
     """
+    warn_of_clash(options["provider"])
     report = None if options["report"] is None else Path(options["report"])
     try:
         _check_files(report, options["record"], options["reference"])
@@ -102,6 +106,7 @@ def _settings(options: dict[str, Any], devices: ChosenDevices) -> LiveSettings:
         controls=controls,
         concealment=options["conceal"],
         quality=not options["no_quality"],
+        provider=options["provider"],
         **{name: options[name] for name in same},
     )
     return settings if options["deadline_ms"] is None else replace(settings, deadline_ms=options["deadline_ms"])
@@ -111,11 +116,12 @@ def _session(settings: LiveSettings, report: Path | None, options: dict[str, Any
     """From start to report; why it ended by itself, empty where it was told to."""
     quiet = options["as_json"]
     with _signals() as ended:
+        engines.build(settings)
         tuned = _tuned(settings, quiet, ended) if options["auto"] else settings
         if ended.is_set():
             return ""
         host = Host(tuned)
-        host.start()
+        host.start(tuned.start_limit_s)
         try:
             if not quiet:
                 click.echo(opening(host.facts), err=True)

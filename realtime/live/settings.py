@@ -10,10 +10,12 @@ from realtime.live.controls import Controls
 from realtime.live.device import DeviceChoice
 from realtime.live.exchange import Concealment
 from realtime.live.plan import DEFAULT_DEADLINE_MS
+from realtime.plugins.providers import PROVIDER_NAMES
 from realtime.quality.shifters import SHIFTER_NAMES
 
 LARGEST_DEADLINE_MS = 1000.0
 MOST_THREADS = 64
+START_SECONDS, DEVICE_START_SECONDS = 10.0, 60.0
 
 
 class SettingsError(ValueError):
@@ -39,6 +41,7 @@ class LiveSettings:
         record: the folder to record into from the start.
         allow_feedback: allow a microphone and a loudspeaker of the same machine.
         threads: of the model; 0 takes all cores.
+        provider: what runs the model, out of `PROVIDER_NAMES`.
 
     Raises: SettingsError on building, naming the setting.
     """
@@ -58,6 +61,7 @@ class LiveSettings:
     record: str | None = None
     allow_feedback: bool = False
     threads: int = 1
+    provider: str = "cpu"
 
     def __post_init__(self) -> None:
         for name in ("model", "preset", "self_test", "reference", "record"):
@@ -74,6 +78,7 @@ class LiveSettings:
             raise SettingsError(f"deadline_ms must lie within 0 … {LARGEST_DEADLINE_MS:g} ms, not {self.deadline_ms!r}")
         _one_of("concealment", self.concealment, get_args(Concealment))
         _one_of("shifter", self.shifter, SHIFTER_NAMES)
+        _one_of("provider", self.provider, PROVIDER_NAMES)
         self._check_together()
 
     def _check_together(self) -> None:
@@ -81,6 +86,11 @@ class LiveSettings:
             raise SettingsError("a self-test brings its own reference: leave out either self_test or reference")
         if self.controls.listen == "inverse" and not self.compare:
             raise SettingsError('listen="inverse" needs compare: the DSP inverse must run to be heard')
+
+    @property
+    def start_limit_s(self) -> float:
+        """How long a start may take: the libraries of a graphics card alone take seconds to load."""
+        return START_SECONDS if self.provider == "cpu" else DEVICE_START_SECONDS
 
     def to_json_object(self) -> dict[str, Any]:
         """The same for JSON."""

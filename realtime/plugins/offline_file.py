@@ -8,6 +8,7 @@ import numpy as np
 
 from realtime.contract import ContractError, Facts
 from realtime.plugins.base import Samples
+from realtime.plugins.providers import PROVIDERS, ProviderError
 from realtime.plugins.session import RUNTIME_ERRORS, drop_inaudible, open_session, runtime_line
 from realtime.trust import TrustedFile
 
@@ -17,17 +18,22 @@ MIN_CHUNK_SAMPLES = 1 << 17  # 2.7 s at 48 kHz: long enough for its edges to cos
 class OfflineFile:
     """An offline plugin file (.onnx). The channels run one after another, which keeps the memory of one.
 
-    Raises: ContractError on building, where the runtime refuses the graph.
+    Raises: ContractError on building, where the runtime refuses the graph; ProviderError where the provider cannot
+        run it here.
     """
 
-    def __init__(self, file: TrustedFile, channels: int = 1, threads: int = 1) -> None:
+    def __init__(self, file: TrustedFile, channels: int = 1, threads: int = 1, provider: str = "cpu") -> None:
         if file.facts.kind != "offline":
             raise ContractError(f"{file.path}: a streaming model; it is not run on whole files")
+        if provider in PROVIDERS and PROVIDERS[provider].fixed_shapes:
+            raise ProviderError(
+                f"{file.path}: {provider} would compile a model for whole files anew for every length: use cpu or cuda"
+            )
         self._file, self._channels = file, channels
         self._controls = {
             f"control_{control.name}": np.full(1, control.default, dtype=np.float32) for control in file.facts.controls
         }
-        self._session: Any = open_session(file, 1, threads)
+        self._session: Any = open_session(file, 1, threads, provider)
         self.muted_blocks = 0
         self.run(np.zeros((1, file.facts.hop_samples), dtype=np.float32))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime
+from numpy.typing import NDArray
 
 from realtime.contract import ContractError, Facts
 from realtime.plugins.base import Samples
+from realtime.plugins.buffers import Buffers, DeviceBuffers, HostBuffers
+from realtime.plugins.cuda_graphs import captured
+from realtime.plugins.providers import PROVIDERS
 from realtime.plugins.session import RUNTIME_ERRORS, drop_inaudible, open_session, runtime_line
 from realtime.trust import TrustedFile, read_plugin_file
 
@@ -20,9 +22,11 @@ class PluginFile:
     """A streaming plugin file (.onnx) for a number of channels.
 
     Each state has two buffers, read and written in turn, and each turn has a binding of its own: a hop copies the block
-    in, runs, and copies the result out, and allocates nothing else.
+    in, runs, and copies the result out, and allocates nothing else. On a graphics card the states stay there.
 
-    Raises: ContractError on building, where the file cannot be trusted or is not a streaming one.
+    Args: provider: out of `PROVIDERS`; all of the graph runs there, or it is an error.
+    Raises: ContractError on building, where the file cannot be trusted or is not a streaming one; ProviderError where
+        the provider cannot run it here.
     """
 
     def __init__(
@@ -36,44 +40,32 @@ class PluginFile:
         self._file, self._channels = file, channels
         self.replaced_samples = 0  # of the input: NaN or infinite, taken as 0
         self.muted_blocks = 0  # of the output: NaN or infinite, the states of that channel reset
-        self._session = open_session(file, channels, threads, provider)
-        self._allocate()
-        self._warm_up()
+        self.cuda_graphs = False  # whether a hop is the replay of a captured graph
+        self._buffers: Buffers = self._open(threads, provider)
+        self._rows = self._buffers.audio[:, 0]
+        self._scratch, self._finite = np.zeros_like(self._rows), np.zeros(self._rows.shape, dtype=np.bool_)
 
-    def _allocate(self) -> None:
-        hop = self.facts.hop_samples
-        self._audio = np.zeros((self._channels, 1, hop), dtype=np.float32)
-        self._result = np.zeros_like(self._audio)
-        self._rows, self._scratch = self._audio[:, 0], np.zeros_like(self._audio[:, 0])
-        self._finite = np.zeros((self._channels, hop), dtype=np.bool_)
-        self._controls = {c.name: np.full(1, c.default, dtype=np.float32) for c in self.facts.controls}
-        self._states = [
-            [np.zeros((self._channels, *state.shape), dtype=np.float32) for state in self._file.states]
-            for _ in range(2)
-        ]
-        self._bindings = [self._bind(self._states[0], self._states[1]), self._bind(self._states[1], self._states[0])]
-        self._turn = 0
-
-    def _bind(self, past: list[Samples], following: list[Samples]) -> Any:
-        binding = self._session.io_binding()
-        inputs = {"audio": self._audio, **{f"control_{name}": value for name, value in self._controls.items()}}
-        outputs = {"audio_out": self._result}
-        for state, before, after in zip(self._file.states, past, following, strict=True):
-            inputs[state.input_name], outputs[state.output_name] = before, after
-        for name, buffer in inputs.items():  # on the CPU an OrtValue is the array's own memory, not a copy
-            binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(buffer))
-        for name, buffer in outputs.items():
-            binding.bind_ortvalue_output(name, onnxruntime.OrtValue.ortvalue_from_numpy(buffer))
-        return binding
-
-    def _warm_up(self) -> None:
-        """Run both bindings once: the first call of a session allocates, and a graph that cannot run shows itself."""
+    def _open(self, threads: int, provider: str) -> Buffers:
+        """Session and buffers, run twice: the first call allocates, and a graph that cannot run shows itself."""
+        file, device = self._file, PROVIDERS[provider].device if provider in PROVIDERS else "cpu"
+        if provider == "cuda":
+            buffers = captured(file, self._channels, threads)
+            if buffers is not None:
+                self.cuda_graphs = True
+                return buffers
+        session = open_session(file, self._channels, threads, provider)
         try:
-            for binding in self._bindings:
-                self._session.run_with_iobinding(binding)
+            made: Buffers = (
+                HostBuffers(session, file, self._channels)
+                if device == "cpu"
+                else DeviceBuffers(session, file, self._channels, device)
+            )
+            made.run()
+            made.run()
         except RUNTIME_ERRORS as error:
-            raise ContractError(runtime_line(self._file, error)) from error
-        self.reset()
+            raise ContractError(runtime_line(file, error)) from error
+        made.reset()
+        return made
 
     @property
     def facts(self) -> Facts:
@@ -112,16 +104,14 @@ class PluginFile:
         """
         for control in self.facts.controls:
             if control.name == name and control.minimum <= value <= control.maximum:
-                self._controls[name][0] = value
+                self._buffers.set_control(name, value)
                 return
         known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in self.facts.controls) or "none"
         raise ValueError(f"{self.facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
 
     def reset(self) -> None:
         """Back to silence; the controls and the counters stay."""
-        for states in self._states:
-            for state in states:
-                state.fill(0)
+        self._buffers.reset()
 
     def process(self, block: Samples) -> Samples:
         """One hop ``(C, hop)`` -> ``(C, hop)``.
@@ -134,16 +124,14 @@ class PluginFile:
             self.replaced_samples += int(np.count_nonzero(~self._finite))
             self._rows[~self._finite] = 0
         drop_inaudible(self._rows, self._scratch)
-        self._session.run_with_iobinding(self._bindings[self._turn])
-        self._turn = 1 - self._turn
-        result: Samples = self._result[:, 0].copy()
+        self._buffers.run()
+        result: Samples = self._buffers.result[:, 0].copy()
         if not np.isfinite(result, out=self._finite).all():
             self._mute(result)
         return result
 
     def _mute(self, result: Samples) -> None:
-        broken = ~self._finite.all(axis=1)
+        broken: NDArray[np.bool_] = ~np.asarray(self._finite.all(axis=1))
         result[broken] = 0
-        for state in self._states[self._turn]:
-            state[broken] = 0
+        self._buffers.clear_rows(broken)
         self.muted_blocks += 1

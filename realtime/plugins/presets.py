@@ -41,19 +41,22 @@ class Preset:
     plugins: tuple[Entry, ...]
     folder: Path = Path()
 
-    def build(self, sample_rate: int | None = None, channels: int = 1, threads: int = 1) -> Chain:
+    def build(
+        self, sample_rate: int | None = None, channels: int = 1, threads: int = 1, provider: str = "cpu"
+    ) -> Chain:
         """The chain, ready to run. Without a sample rate: that of the models, or 48 kHz where there is none.
 
         Effects run in the hop of the others, so that they add none of their own.
+        Args: provider: of the models.
         Raises: PresetError, one line naming the entry, where a member cannot be made or does not fit.
         """
-        files = self._model_files()
+        files = self.model_files()
         rate = sample_rate or next((file.facts.sample_rate for file in files.values()), DEFAULT_RATE)
         made: dict[int, Plugin] = {}
         for index, entry in enumerate(self.plugins):
             with at(f"plugins[{index}]"):
                 if index in files:
-                    made[index] = _model(files[index], rate, channels, threads)
+                    made[index] = _model(files[index], rate, channels, threads, provider)
                 elif isinstance(entry, VocoderEntry):
                     made[index] = Vocoder(rate, channels, entry.semitones, entry.window_samples)
         hop = math.lcm(*(plugin.hop_samples for plugin in made.values())) if made else EMPTY_HOP_SAMPLES
@@ -68,7 +71,8 @@ class Preset:
         self._set(chain)
         return chain
 
-    def _model_files(self) -> dict[int, TrustedFile]:
+    def model_files(self) -> dict[int, TrustedFile]:
+        """The plugin files of the chain, checked, each by its place. Raises: PresetError naming the entry."""
         files, bundled = {}, bundled_models()
         for index, entry in enumerate(self.plugins):
             if isinstance(entry, ModelEntry):
@@ -100,10 +104,10 @@ def _check_prestage(file: TrustedFile, before: tuple[Entry, ...]) -> None:
         )
 
 
-def _model(file: TrustedFile, rate: int, channels: int, threads: int) -> PluginFile:
+def _model(file: TrustedFile, rate: int, channels: int, threads: int, provider: str) -> PluginFile:
     if file.facts.sample_rate != rate:
         raise PresetError(f"{file.path} works at {file.facts.sample_rate} Hz, not at {rate} Hz")
-    return PluginFile(file, channels, threads)
+    return PluginFile(file, channels, threads, provider)
 
 
 def preset_from_chain(name: str, chain: Chain) -> Preset:
@@ -151,14 +155,16 @@ def load_preset(path: str | Path) -> Preset:
         return Preset(name, plugins, path.parent)
 
 
-def load_chain(path: str | Path, sample_rate: int | None = None, channels: int = 1, threads: int = 1) -> Chain:
+def load_chain(
+    path: str | Path, sample_rate: int | None = None, channels: int = 1, threads: int = 1, provider: str = "cpu"
+) -> Chain:
     """`load_preset` and `Preset.build` in one.
 
     Raises: PresetError, one line naming the file and the key.
     """
     preset = load_preset(path)
     with at(str(path)):
-        return preset.build(sample_rate, channels, threads)
+        return preset.build(sample_rate, channels, threads, provider)
 
 
 def save_preset(path: str | Path, preset: Preset) -> None:

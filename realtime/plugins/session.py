@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from realtime.contract import ContractError
 from realtime.plugins.base import Samples
+from realtime.plugins.engine_cache import EngineFolder, Machine, engine_folder, with_engine
+from realtime.plugins.gpu import find_gpu, tensorrt_version
+from realtime.plugins.libraries import missing_libraries, missing_line
+from realtime.plugins.providers import PROVIDERS, ProviderError, wheel_clash
 from realtime.trust import TrustedFile
 
 RUNTIME_ERRORS: tuple[type[Exception], ...] = (
@@ -23,7 +29,14 @@ RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     ort_errors.NoModel,
     RuntimeError,  # a run with bound buffers of another shape
 )
-ERRORS_ONLY = 3
+WARNINGS, ERRORS_ONLY, NOTHING = 2, 3, 4  # ONNX Runtime's levels: its own default, and ours
+# TensorFloat-32 rounds products to 10 bits: a model would not sound as it does on the CPU.
+CUDA = {"device_id": "0", "use_tf32": "0"}
+SETTINGS: dict[str, dict[str, str]] = {
+    "cuda": CUDA,
+    "directml": {},
+    "coreml": {"ModelFormat": "MLProgram", "RequireStaticInputShapes": "1"},
+}
 # An ONNX graph of one Identity node: the smallest session there is.
 IDENTITY_GRAPH = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a0808"
@@ -33,30 +46,43 @@ onnxruntime.disable_telemetry_events()  # some builds report to their maker othe
 INAUDIBLE = np.float32(1e-10)  # -200 dB
 
 
-PROVIDERS = {  # what a user calls it: what ONNX Runtime calls it
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-}
-
-
 def compiled_providers() -> tuple[str, ...]:
     """The providers that this build of ONNX Runtime knows; only opening a session shows whether one works here."""
     known = set(onnxruntime.get_available_providers())
-    return tuple(name for name, long_name in PROVIDERS.items() if long_name in known)
+    return tuple(name for name, provider in PROVIDERS.items() if provider.long_name in known)
 
 
-def open_session(file: TrustedFile, channels: int, threads: int, provider: str = "cpu") -> Any:
-    """An `onnxruntime.InferenceSession` for this many channels, wholly on one provider.
+def require_provider(provider: str) -> None:
+    """Whether this provider can start here at all, before any model is asked of it.
 
-    Raises: ContractError where the runtime does not accept the graph, or the provider cannot run all of it here.
+    Raises: ProviderError, one line: what is missing, and how to get it.
     """
     if provider not in compiled_providers():
-        raise ContractError(
+        clash = wheel_clash()
+        raise ProviderError(
             f"this ONNX Runtime has no provider {provider!r}; it has: {', '.join(compiled_providers())}"
+            + (f"; {clash}" if clash else "")
         )
+    names = missing_libraries(provider)
+    if names:
+        raise ProviderError(f"{provider} cannot run here: {missing_line(names)}")
+    if PROVIDERS[provider].device == "cuda":
+        try:
+            find_gpu()
+        except ProviderError as error:
+            raise ProviderError(f"{provider} cannot run here: {error} (docs/providers.md)") from error
+
+
+def open_session(
+    file: TrustedFile, channels: int, threads: int, provider: str = "cpu", cuda_graphs: bool = False
+) -> Any:
+    """An `onnxruntime.InferenceSession` for this many channels, wholly on one provider.
+
+    Args: cuda_graphs: let the provider "cuda" capture its work as CUDA graphs; the others take no notice.
+    Raises: ProviderError where the provider cannot run all of it here; ContractError where the runtime does not accept
+        the graph.
+    """
+    require_provider(provider)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -64,12 +90,73 @@ def open_session(file: TrustedFile, channels: int, threads: int, provider: str =
     options.log_severity_level = ERRORS_ONLY
     options.add_free_dimension_override_by_name("channels", channels)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread starves its neighbours
-    if provider != "cpu":  # without this a missing driver ends on the CPU without a word
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if provider != "cpu":
+        return _open_elsewhere(file, channels, options, provider, cuda_graphs)
     try:
-        return onnxruntime.InferenceSession(file.model, options, providers=[PROVIDERS[provider]])
+        return onnxruntime.InferenceSession(file.model, options, providers=[PROVIDERS["cpu"].long_name])
     except RUNTIME_ERRORS as error:
         raise ContractError(runtime_line(file, error)) from error
+
+
+def _open_elsewhere(file: TrustedFile, channels: int, options: Any, provider: str, cuda_graphs: bool) -> Any:
+    options.log_severity_level = NOTHING  # what goes wrong is raised, in one line
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")  # or it ends on the CPU without a word
+    long_name = PROVIDERS[provider].long_name
+
+    def opened(settings: dict[str, str]) -> Any:
+        with _silent_runtime():
+            return onnxruntime.InferenceSession(
+                file.model, options, providers=[(long_name, settings)], enable_fallback=0
+            )
+
+    try:
+        if provider == "tensorrt":
+            return with_engine(engine_of(file, channels), opened, RUNTIME_ERRORS)
+        options.enable_mem_pattern = provider != "directml"  # which does not know it
+        return opened({"enable_cuda_graph": "1", **CUDA} if provider == "cuda" and cuda_graphs else SETTINGS[provider])
+    except RUNTIME_ERRORS as error:
+        raise ProviderError(_refusal(file, provider, error)) from error
+
+
+def engine_of(file: TrustedFile, channels: int) -> EngineFolder:
+    """Where TensorRT's engine of this file belongs. Raises: ProviderError where there is no card or no TensorRT."""
+    return engine_folder(file.model, channels, Machine(find_gpu(), onnxruntime.__version__, tensorrt_version()))
+
+
+@contextlib.contextmanager
+def _silent_runtime() -> Iterator[None]:
+    """Meanwhile ONNX Runtime prints nothing about what it could not load."""
+    onnxruntime.set_default_logger_severity(NOTHING)
+    try:
+        yield
+    finally:
+        onnxruntime.set_default_logger_severity(WARNINGS)
+
+
+def _starts(provider: str) -> bool:
+    """Whether the provider takes part in a session that may also use the CPU."""
+    options, long_name = onnxruntime.SessionOptions(), PROVIDERS[provider].long_name
+    options.log_severity_level = NOTHING
+    try:
+        with _silent_runtime():
+            session = onnxruntime.InferenceSession(IDENTITY_GRAPH, options, providers=[long_name], enable_fallback=0)
+    except RUNTIME_ERRORS:
+        return False
+    return long_name in session.get_providers()
+
+
+def _refusal(file: TrustedFile, provider: str, error: Exception) -> str:
+    if "fallback to CPU EP has been explicitly disabled" in str(error):
+        if not _starts(provider):
+            return (
+                f"{provider} cannot run here: its libraries are there, but it does not start: other versions than this "
+                "ONNX Runtime was built for, or a driver that is too old for them (docs/providers.md)"
+            )
+        return (
+            f"{file.path}: {provider} does not take all of its operators, and deshift leaves none to the CPU unasked: "
+            "run it with --provider cpu (docs/providers.md)"
+        )
+    return f"{file.path}: {provider} cannot run it here: {' '.join(str(error).split())[:300]}"
 
 
 def flush_denormals() -> None:
