@@ -1,7 +1,7 @@
 """The file against its model, and the stream against the whole: measured on real audio, or no export."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ Audio = NDArray[np.float32]
 
 LARGEST_DIFFERENCE = 1e-4
 LARGEST_ROUNDING = 1e-2  # a sound model loses far less to float16; more means that the file holds other weights
+LARGEST_QUANTISATION = 0.1  # 8 bit against the model
+LEAST_QUANTISATION_SNR_DB = 20.0  # far below, the ear hears the rounding; trained models have more than 40
 LEAST_BLOCKS = 64
 
 
@@ -26,6 +28,9 @@ class Certificate:
     `stream_vs_offline`: the file fed hop by hop against the model over the whole; `torch_vs_onnx`: file against model,
     with the weights as the file stores them; `weight_rounding`: what storing them so changed; `causality_samples`: how
     far ahead of a change in the input the output was seen to change (for a stream: less than one hop).
+    `quantisation_error`: of an 8-bit file, its largest difference from the model, 0 for others, and then also its
+    `stream_vs_offline` and `torch_vs_onnx`; `quantisation_snr_db`: how far below the model's output the whole of that
+    difference lies. The other figures of an 8-bit file are those of the same graph with float weights.
     """
 
     stream_vs_offline: float
@@ -36,6 +41,8 @@ class Certificate:
     seconds: float
     onnxruntime: str
     torch: str
+    quantisation_error: float = 0.0
+    quantisation_snr_db: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,6 +73,32 @@ def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, 
         causality_samples=ahead,
         blocks=blocks,
         seconds=len(audio) / rate,
+    )
+
+
+def certify_int8(in_float: Certificate, model_bytes: bytes, exact: UNet, audio: Audio, hop: int) -> Certificate:
+    """Measure an 8-bit stream file, whose graph with float weights has passed already.
+
+    Raises: ExportError where the rounding is more than an ear would pass over.
+    """
+    audio = audio[: len(audio) // hop * hop]
+    streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop)))
+    whole = _run_torch(exact, audio)
+    error, signal = _difference(streamed, whole), float(np.sum(whole.astype(np.float64) ** 2))
+    noise = float(np.sum((streamed.astype(np.float64) - whole) ** 2))
+    snr_db = 10 * np.log10(max(signal, 1e-30) / max(noise, 1e-30))
+    if not (error <= LARGEST_QUANTISATION and snr_db >= LEAST_QUANTISATION_SNR_DB):
+        raise ExportError(
+            f"8 bit changes the output by up to {error:.1e}, {snr_db:.0f} dB below it (allowed: "
+            f"{LARGEST_QUANTISATION:g} and {LEAST_QUANTISATION_SNR_DB:.0f} dB): the file was not written; leave out "
+            "--int8"
+        )
+    return replace(
+        in_float,
+        stream_vs_offline=error,
+        torch_vs_onnx=error,
+        quantisation_error=error,
+        quantisation_snr_db=round(float(snr_db), 1),
     )
 
 

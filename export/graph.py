@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from export.graph_writer import OPSET
 from training.models import Model
 from training.unet import UNet, require_causal
-
-OPSET = 20  # the first with Gelu; TensorRT reads no further than 22
 
 
 class ExportError(ValueError):
@@ -76,11 +75,8 @@ def state_names(model: UNet) -> list[str]:
     return [name.replace(".", "_") for name in model.step_layers()]
 
 
-def stream_graph(model: UNet, hop_samples: int) -> Graph:
-    """A graph for one hop: audio and states in, audio and the next states out.
-
-    Raises: ExportError if a layer looks ahead, or the hop is no multiple of the total stride.
-    """
+def check_streams(model: UNet, hop_samples: int) -> None:
+    """Raises: ExportError if a layer looks ahead, or the hop is no multiple of the total stride."""
     try:
         require_causal(model)
     except ValueError as error:
@@ -89,6 +85,14 @@ def stream_graph(model: UNet, hop_samples: int) -> Graph:
         raise ExportError(
             f"a hop of {hop_samples} samples is no multiple of {model.recipe.name}'s {model.total_stride}"
         )
+
+
+def stream_graph(model: UNet, hop_samples: int) -> Graph:
+    """A graph for one hop: audio and states in, audio and the next states out.
+
+    Raises: ExportError if a layer looks ahead, or the hop is no multiple of the total stride.
+    """
+    check_streams(model, hop_samples)
     names = state_names(model)
     past = model.silence(batch=2)  # 2, since torch would take a batch of 1 for a constant
     channels = torch.export.Dim("channels", max=64)

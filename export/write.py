@@ -10,15 +10,14 @@ import soundfile
 import soxr
 import torch
 
-from export.certificate import Audio, Certificate, certify_stream, certify_whole
-from export.graph import ExportError, plain_copy, stream_graph, whole_graph
-from export.rewrite import fold_layer_scale, store_weights_as_half, stored_weights
+from export import readiness
+from export.certificate import Audio, Certificate, certify_int8, certify_stream, certify_whole
+from export.fast_graph import fast_stream_graph
+from export.graph import ExportError, Graph, whole_graph
+from export.rewrite import Rewrites, store_weights_as_half, stored_weights
+from export.source import Source, read_source
 from realtime.contract import Facts, weights_sha256
-from training import checkpoint
-from training.geometry import geometry, parameter_count
-from training.loop import PROBE
-from training.models import build
-from training.recipes import Recipe
+from training.geometry import geometry
 from training.unet import UNet
 
 LONGEST_PROBE_SECONDS = 12.0
@@ -26,18 +25,22 @@ LONGEST_PROBE_SECONDS = 12.0
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """`hop_samples`: of the stream, a multiple of the total stride; `half`: store weights as float16."""
+    """`hop_samples`: of the stream, a multiple of the total stride; `half`: store weights as float16; `int8`: the large
+    products in 8 bit; `name`, `description`, `licence`: empty for the source's own.
+    """
 
     hop_samples: int = 512
     offline: bool = False
     half: bool = True
+    int8: bool = False
     name: str = ""
     description: str = ""
-    licence: str = "NOASSERTION"  # SPDX for: nobody has said
+    licence: str = ""
+    tensorrt: bool = True  # see whether TensorRT would take it, where that can be found out
 
 
 def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | None) -> Facts:
-    """Export a run folder, or one checkpoint, to `target`.
+    """Export a run folder, one checkpoint, or a plugin file anew, to `target`.
 
     Args: audio: a recording for the certificate; None takes the one the run left beside its checkpoint.
     Returns: what the file says of itself.
@@ -47,43 +50,24 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
         raise ExportError(f"{target} does not end in .onnx: a plugin file does")
     if not target.parent.is_dir():
         raise ExportError(f"there is no folder {target.parent}: make it, or give -o another place")
-    source = checkpoint.of_run(run)
-    saved = checkpoint.load(source)
-    recipe = Recipe.from_json(saved.facts["recipe"])
-    trained = build(recipe)
-    checkpoint.put_weights(trained, saved.best_weights(), source)
-    rate = saved.facts["data"]["pairs"]["sample_rate"]
-    probe = read_probe(audio or source.parent / PROBE, rate)
-    exact = plain_copy(trained)
-    graph = whole_graph(exact) if settings.offline else stream_graph(exact, settings.hop_samples)
-    folded = fold_layer_scale(graph.model)
-    model = store_weights_as_half(folded) if settings.half else folded
-    stored = _with_weights(exact, stored_weights(model))
-    if settings.offline:
-        certificate = certify_whole(model.SerializeToString(), stored, exact, probe, rate)
-    else:
-        certificate = certify_stream(model.SerializeToString(), stored, exact, probe, graph.hop_samples, rate)
-    facts = _facts(recipe, saved.facts, settings, model, certificate, graph.hop_samples)
+    if settings.int8 and settings.offline:
+        raise ExportError("8 bit is for streams: leave out --int8 or --offline")
+    source = read_source(run)
+    probe = read_probe(audio or source.probe, source.sample_rate)
+    graph, certificate = _certified(source, settings, probe)
+    model = graph.model
+    facts = _facts(source, settings, model, certificate, graph.hop_samples)
     onnx.helper.set_model_props(model, facts.to_metadata())
     model.producer_name = "deshift"
     write_whole(target, model.SerializeToString())
     return facts
 
 
-def started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The runs whose weights came before, the latest first; of a plugin file only the name is known."""
-    runs = []
-    while origin:
-        known = {"steps": origin["step"], "hours_of_training": origin["seconds"] / 3600} if "step" in origin else {}
-        runs.append({"file": origin["file"], **known})
-        origin = origin.get("origin")
-    return runs
-
-
-def read_probe(path: Path, rate: int) -> Audio:
+def read_probe(path: Path | None, rate: int) -> Audio:
     """At most 12 s of a recording, mono ``(N,)``, at `rate`. Raises: ExportError if it cannot be read."""
-    if not path.is_file():
-        raise ExportError(f"there is no {path} to measure the certificate on: give --audio with a shifted recording")
+    if path is None or not path.is_file():
+        there = "nothing" if path is None else f"no {path}"
+        raise ExportError(f"there is {there} to measure the certificate on: give --audio with a shifted recording")
     try:
         with soundfile.SoundFile(path) as file:
             audio = file.read(int(LONGEST_PROBE_SECONDS * file.samplerate), dtype="float32", always_2d=True)
@@ -104,6 +88,27 @@ def write_whole(target: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+def _certified(source: Source, settings: ExportSettings, probe: Audio) -> tuple[Graph, Certificate]:
+    exact, rate = source.model, source.sample_rate
+    if settings.offline:
+        graph = _stored(whole_graph(exact), settings)
+        stored = _with_weights(exact, stored_weights(graph.model))
+        return graph, certify_whole(graph.model.SerializeToString(), stored, exact, probe, rate)
+    graph = _stored(fast_stream_graph(exact, settings.hop_samples), settings)
+    stored = _with_weights(exact, stored_weights(graph.model))
+    certificate = certify_stream(graph.model.SerializeToString(), stored, exact, probe, graph.hop_samples, rate)
+    if not settings.int8:
+        return graph, certificate
+    small = _stored(fast_stream_graph(exact, settings.hop_samples, Rewrites(int8=True)), settings)
+    if not any(node.op_type == "MatMulInteger" for node in small.model.graph.node):
+        raise ExportError(f"{exact.recipe.name} has no product large enough to gain from 8 bit: leave out --int8")
+    return small, certify_int8(certificate, small.model.SerializeToString(), exact, probe, graph.hop_samples)
+
+
+def _stored(graph: Graph, settings: ExportSettings) -> Graph:
+    return Graph(store_weights_as_half(graph.model), graph.hop_samples) if settings.half else graph
+
+
 def _with_weights(model: UNet, weights: dict[str, Any]) -> UNet:
     """The model as the file stores it; weights that the exporter merged, being equal, keep their own value."""
     stored = copy.deepcopy(model)
@@ -114,41 +119,23 @@ def _with_weights(model: UNet, weights: dict[str, Any]) -> UNet:
 
 
 def _facts(
-    recipe: Recipe,
-    saved: dict[str, Any],
-    settings: ExportSettings,
-    model: onnx.ModelProto,
-    certificate: Certificate,
-    hop: int,
+    source: Source, settings: ExportSettings, model: onnx.ModelProto, certificate: Certificate, hop: int
 ) -> Facts:
-    seen = geometry(recipe)
-    data = saved["data"]
-    semitones = data["pairs"]["semitone_range"] or data["pairs"]["semitones"]
+    seen = geometry(source.model.recipe)
+    given = {key: getattr(settings, key) for key in ("name", "description", "licence") if getattr(settings, key)}
+    lookahead = seen.lookahead if settings.offline else 0
+    content = model.SerializeToString()
     return Facts(
-        name=settings.name or recipe.name,
+        **{**source.facts, **given},
         kind="offline" if settings.offline else "stream",
-        description=settings.description,
-        licence=settings.licence,
-        sample_rate=data["pairs"]["sample_rate"],
         hop_samples=hop,
-        lookahead_samples=seen.lookahead if settings.offline else 0,
+        lookahead_samples=lookahead,
         latency_samples=0 if settings.offline else hop,
-        receptive_field_samples=seen.past + 1 + (seen.lookahead if settings.offline else 0),
-        shift_semitones=(min(semitones), max(semitones)),
-        parameters=parameter_count(plain_copy(build(recipe))),
-        weights_sha256=weights_sha256(model.SerializeToString()),
-        recipe=recipe.to_json(),
-        training={
-            **{key: data[key] for key in ("folders", "licences", "hours")},
-            "shifters": data["pairs"]["shifters"],
-            "semitones": semitones,
-            "steps": saved["step"],
-            "hours_of_training": saved["seconds"] / 3600,
-            "started_from": started_from(saved["origin"]),
-            "settings": saved["settings"],
-            "validation": saved["validation"],
-            "source_hashes": data["source_hashes"],
-            "versions": saved["versions"],
-        },
-        certificate=certificate.to_json(),
+        receptive_field_samples=seen.past + 1 + lookahead,
+        weights_sha256=weights_sha256(content),
+        certificate={**certificate.to_json(), "tensorrt": _tensorrt(content, settings)},
     )
+
+
+def _tensorrt(content: bytes, settings: ExportSettings) -> str:
+    return readiness.check(content).outcome if settings.tensorrt else readiness.NOT_CHECKED

@@ -11,6 +11,7 @@ import torch
 from onnx import numpy_helper
 
 import deshift
+from export.fast_graph import fast_stream_graph
 from export.graph import ExportError, plain_copy, state_names, stream_graph
 from export.rewrite import store_weights_as_half, stored_weights
 from realtime.contract import Facts, weights_sha256
@@ -122,7 +123,7 @@ def test_the_running_half_processes_a_recording_as_torch_hears_it(exported_file,
 def test_float16_weights_halve_the_file_and_are_computed_with_as_float32():
     torch.manual_seed(0)
     wide = plain_copy(build(dataclasses.replace(TINY, channels=(64, 128, 256))))
-    full = stream_graph(wide, 32).model
+    full = fast_stream_graph(wide, 32).model
     half = store_weights_as_half(full)
     assert len(half.SerializeToString()) == pytest.approx(len(full.SerializeToString()) / 2, rel=0.03)
     named = dict(wide.named_parameters())
@@ -163,9 +164,10 @@ def test_fp32_keeps_the_weights_as_they_are(trained_run, exported_file, probe_fi
 
 
 @pytest.mark.parametrize("hop", [1, 31, 33, 511, 513])
-def test_a_hop_that_is_no_multiple_of_the_stride_is_refused(hop):
+@pytest.mark.parametrize("write", [stream_graph, fast_stream_graph])
+def test_a_hop_that_is_no_multiple_of_the_stride_is_refused(hop, write):
     with pytest.raises(ExportError, match=f"a hop of {hop} samples is no multiple of tiny's 32"):
-        stream_graph(plain_copy(build(TINY)), hop)
+        write(plain_copy(build(TINY)), hop)
 
 
 def test_a_spectrogram_model_is_refused():
@@ -183,7 +185,9 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(trained_run, probe_file, 
     assert "is not there" in refused(empty, "-o", target)
     assert "cannot be read" in refused(no_sound, "-o", target)
     assert "cannot be read" in refused(trained_run, "-o", target, "--audio", no_sound)
-    assert "there is no" in refused(_alone(trained_run, tmp_path / "alone"), "-o", target)
+    assert "there is nothing to measure the certificate on" in refused(
+        _alone(trained_run, tmp_path / "alone"), "-o", target
+    )
     far = tmp_path / "nowhere/out.onnx"
     assert str(far.parent) in refused(trained_run, "-o", far, "--audio", probe_file)
     assert {path.name for path in tmp_path.iterdir()} == {"no_sound.wav", "empty", "alone"}

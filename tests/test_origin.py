@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from export.write import started_from
+from export.source import started_from
 from training import checkpoint
 from training.loop import Trainer
 

@@ -1,0 +1,110 @@
+"""What can be exported: a run, a checkpoint, or a plugin file that is written anew in another form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from export.graph import ExportError, plain_copy
+from realtime.contract import ContractError, Facts
+from training import checkpoint
+from training.geometry import parameter_count
+from training.loop import PROBE
+from training.models import build
+from training.recipes import Recipe
+from training.unet import UNet
+
+EIGHT_BIT = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network, and what is known of it whatever form it is exported in.
+
+    `model`: plain, see `export.graph.plain_copy`; `facts`: arguments of `realtime.contract.Facts`; `probe`: a recording
+    for the certificate, None where none lies beside it.
+    """
+
+    path: Path
+    model: UNet
+    facts: dict[str, Any]
+    probe: Path | None
+
+    @property
+    def sample_rate(self) -> int:
+        rate: int = self.facts["sample_rate"]
+        return rate
+
+
+def read_source(path: Path) -> Source:
+    """Read a run folder, a checkpoint or a plugin file.
+
+    Raises: ExportError or CheckpointError, one line, for what cannot be exported.
+    """
+    return _plugin_file(path) if path.suffix.lower() == ".onnx" else _run(path)
+
+
+def started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The runs whose weights came before, the latest first; of a plugin file only the name is known."""
+    runs = []
+    while origin:
+        known = {"steps": origin["step"], "hours_of_training": origin["seconds"] / 3600} if "step" in origin else {}
+        runs.append({"file": origin["file"], **known})
+        origin = origin.get("origin")
+    return runs
+
+
+def _run(path: Path) -> Source:
+    file = checkpoint.of_run(path)
+    saved = checkpoint.load(file)
+    recipe = Recipe.from_json(saved.facts["recipe"])
+    trained = build(recipe)
+    checkpoint.put_weights(trained, saved.best_weights(), file)
+    model = plain_copy(trained)
+    probe = file.parent / PROBE
+    return Source(path, model, _facts_of_run(model, saved.facts), probe if probe.is_file() else None)
+
+
+def _plugin_file(path: Path) -> Source:
+    try:
+        file = onnx.load(path, load_external_data=False)
+        facts = Facts.parse({entry.key: entry.value for entry in file.metadata_props})
+        recipe = Recipe.from_json(dict(facts.recipe))
+    except (OSError, ValueError, DecodeError, ContractError) as error:
+        raise ExportError(f"{path} cannot be exported anew ({error}): give a run or an exported .onnx file") from error
+    if any(tensor.data_type in EIGHT_BIT and len(tensor.dims) == 2 for tensor in file.graph.initializer):
+        raise ExportError(
+            f"{path} holds 8-bit weights, which are not the trained ones any more: give the run, or the float file"
+        )
+    trained = build(recipe)
+    checkpoint.put_weights(trained, checkpoint.read_weights(path), path)
+    kept = ("name", "description", "licence", "sample_rate", "shift_semitones", "parameters", "recipe", "training")
+    return Source(path, plain_copy(trained), {key: getattr(facts, key) for key in kept}, None)
+
+
+def _facts_of_run(model: UNet, saved: dict[str, Any]) -> dict[str, Any]:
+    data = saved["data"]
+    semitones = data["pairs"]["semitone_range"] or data["pairs"]["semitones"]
+    return {
+        "name": model.recipe.name,
+        "description": "",
+        "licence": "NOASSERTION",  # SPDX for: nobody has said
+        "sample_rate": data["pairs"]["sample_rate"],
+        "shift_semitones": (min(semitones), max(semitones)),
+        "parameters": parameter_count(model),
+        "recipe": model.recipe.to_json(),
+        "training": {
+            **{key: data[key] for key in ("folders", "licences", "hours")},
+            "shifters": data["pairs"]["shifters"],
+            "semitones": semitones,
+            "steps": saved["step"],
+            "hours_of_training": saved["seconds"] / 3600,
+            "started_from": started_from(saved["origin"]),
+            "settings": saved["settings"],
+            "validation": saved["validation"],
+            "source_hashes": data["source_hashes"],
+            "versions": saved["versions"],
+        },
+    }
