@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
-from realtime.bundled import FOLDER, bundled_models, default_name
+from realtime.bundled import FOLDER, bundled_models, default_name, find_model
 from realtime.contract import ContractError, Facts
 from realtime.files import FileModel, FileResult, Job, claimed_seconds, plan, process_file
 from realtime.model import load_model
+from realtime.plugins.provider_option import provider_option, warn_of_clash
+from realtime.plugins.session import require_provider
 from realtime.trust import read_plugin_file
 
 INTERRUPTED = 130  # what a shell gives for Ctrl-C
@@ -33,6 +35,7 @@ INTERRUPTED = 130  # what a shell gives for Ctrl-C
 @click.option(
     "--threads", type=click.IntRange(0), default=1, show_default=True, help="Of the model; 0 takes all cores."
 )
+@provider_option
 @click.option("--overwrite", is_flag=True, help="Replace results that exist already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def process(
@@ -43,6 +46,7 @@ def process(
     preset: str | None,
     mix: float,
     threads: int,
+    provider: str,
     overwrite: bool,
     as_json: bool,
 ) -> None:
@@ -54,9 +58,10 @@ def process(
     """
     if preset is not None and model_name is not None:
         raise click.UsageError("--preset names its own models: leave out either --preset or --model")
+    warn_of_clash(provider)
     try:
         jobs = plan(inputs, output)
-        model, name = _model_for(model_name, as_live, preset, threads)
+        model, name = _model_for(model_name, as_live, preset, threads, provider)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     results, interrupted = _process_all(jobs, model, mix, overwrite, quiet=as_json)
@@ -71,17 +76,20 @@ def process(
         sys.exit(1)
 
 
-def _model_for(name: str | None, as_live: bool, preset: str | None, threads: int) -> tuple[FileModel, str]:
+def _model_for(
+    name: str | None, as_live: bool, preset: str | None, threads: int, provider: str
+) -> tuple[FileModel, str]:
     """What renders the files, and what it is called.
 
     Raises: ValueError, one line, where it cannot be loaded.
     """
+    require_provider(provider)
     if as_live or preset is not None:
         from realtime.live.as_live import LiveModel  # the live engine's parts, only where they are wanted
 
-        live = LiveModel(name, preset, threads)
+        live = LiveModel(name, preset, threads, provider)
         return live, live.name
-    model = load_model(name or default_name(for_files=True), threads)
+    model = load_model(name or default_name(for_files=True), threads, provider)
     return model, model.facts.name
 
 
@@ -143,10 +151,17 @@ def _summary(results: list[FileResult], name: str) -> dict[str, Any]:
 
 @click.command()
 @click.argument("model_name", metavar="MODEL")
+@click.option("--validate", "checks", is_flag=True, help="Run it and measure its promises; exit code 1 if one fails.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def info(model_name: str, as_json: bool) -> None:
-    """Print what a plugin file says of itself. MODEL is a bundled model's name or a plugin file (.onnx)."""
+def info(model_name: str, checks: bool, as_json: bool) -> None:
+    """Print what a plugin file says of itself. MODEL is a bundled model's name or a plugin file (.onnx).
+
+    With --validate, print what it was found to do instead: every check of a careful host, one line each.
+    """
     try:
+        if checks:
+            _validate(model_name, as_json)
+            return
         model = load_model(model_name)
     except ContractError as error:
         raise click.ClickException(str(error)) from error
@@ -154,6 +169,15 @@ def info(model_name: str, as_json: bool) -> None:
         click.echo(json.dumps({"path": str(model.path), **model.facts.to_json_object()}, indent=2))
     else:
         click.echo("\n".join(_card(model.facts)))
+
+
+def _validate(model_name: str, as_json: bool) -> None:
+    from realtime.validate import validate  # only where it is wanted
+
+    report = validate(find_model(model_name))
+    click.echo(json.dumps(report.to_json_object(), indent=2) if as_json else "\n".join(report.lines))
+    if not report.passed:
+        sys.exit(1)
 
 
 LONGEST_LIST = 12  # of a fact on the card: the hashes of a few hundred recordings would bury the rest
