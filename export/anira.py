@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from export.graph import ExportError
+from export.stream_file import read_stream
 from export.write import write_whole
-from realtime.contract import ContractError, Facts
 
 LARGEST_SHARE_OF_HOP = 0.5  # what anira shall plan for: beyond half a hop a model is too slow for a plugin anyway
 WARM_UP_HOPS = 10
@@ -48,7 +47,8 @@ def write_anira(
 
 def describe(model: Path, model_path: str, max_inference_ms: float | None, channels: int) -> dict[str, Any]:
     """The document. Tensors stand in the order of the graph, by which anira's ONNX backend goes; only audio streams."""
-    graph, facts = _read(model)
+    file, facts = read_stream(model)
+    graph = file.graph
     inputs = {value.name: _shape(value, channels) for value in graph.input}
     outputs = {value.name: _shape(value, channels) for value in graph.output}
     _require_order(model, list(inputs), list(outputs))
@@ -81,26 +81,6 @@ def describe(model: Path, model_path: str, max_inference_ms: float | None, chann
             "num_parallel_processors": 1,
         }
     }
-
-
-def _read(path: Path) -> tuple[onnx.GraphProto, Facts]:
-    try:
-        model = onnx.load(path, load_external_data=False)
-        facts = Facts.parse({entry.key: entry.value for entry in model.metadata_props})
-    except ContractError as error:
-        raise ExportError(f"{path}: {error}") from error
-    except (OSError, ValueError, DecodeError) as error:
-        raise ExportError(f"{path} cannot be read as a plugin file ({error}): give an exported .onnx file") from error
-    if facts.kind != "stream":
-        raise ExportError(
-            f"{path} is for whole files and cannot run in a plugin: export a causal run without --offline"
-        )
-    if facts.prestage_window_samples:
-        raise ExportError(
-            f"{path} needs the vocoder before it, which only deshift's own hosts run: "
-            "give a model of a direct recipe, such as light"
-        )
-    return model.graph, facts
 
 
 def _shape(value: onnx.ValueInfoProto, channels: int) -> Shape:

@@ -138,6 +138,11 @@ def causality_samples(model: UNet, audio: Audio, hop: int) -> int:
     return ahead
 
 
+def trial(model_bytes: bytes, model: UNet, audio: Audio, hop: int) -> tuple[Iterator[Audio], Iterator[Audio]]:
+    """A stream file and a model, each run over the same hops: what they give, hop by hop."""
+    return _run_hops(model_bytes, audio, hop), _step_torch(model, audio, hop)
+
+
 def _checked(**figures: Any) -> Certificate:
     certificate = Certificate(**figures, onnxruntime=onnxruntime.__version__, torch=torch.__version__)
     limits = {

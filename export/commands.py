@@ -32,9 +32,7 @@ ERRORS = (ExportError, CheckpointError, ValueError, OSError)
 )
 @click.option("--offline", is_flag=True, help="Write a whole-file graph, for models that look ahead.")
 @click.option("--fp32", is_flag=True, help="Store weights as float32 instead of float16: twice the size.")
-@click.option(
-    "--int8", is_flag=True, help="Large products in 8 bit: up to three times as fast, half the size."
-)
+@click.option("--int8", is_flag=True, help="Large products in 8 bit: up to three times as fast, half the size.")
 @click.option("--name", default="", help="[default: the recipe's name, or the file's]")
 @click.option("--description", default="", help="One line for the model's card.")
 @click.option("--licence", default="", help="SPDX expression for the weights.  [default: NOASSERTION, or the file's]")
@@ -62,6 +60,8 @@ def export(run: Path, out: Path | None, overwrite: bool, **options: Any) -> None
     for target in (out, *hosts.values()):
         if target is not None and target.exists() and not overwrite:
             raise click.ClickException(f"{target} exists: give --overwrite to replace it")
+    if "anira" in hosts and out is None and run.suffix.lower() != ".onnx":
+        raise click.UsageError("--anira names a plugin file that stays: give -o FILE.onnx too")
     settings = ExportSettings(
         options["hop"], options["offline"], not options["fp32"], options["int8"],
         options["name"], options["description"], options["licence"], not options["no_tensorrt"],
@@ -94,16 +94,31 @@ def _write_for_hosts(file: Path, hosts: dict[str, Path], options: dict[str, Any]
         from export.lv2.bundle import write_bundle
 
         made = write_bundle(file, hosts["lv2"], options["onnxruntime"], overwrite=True)
-        click.echo(f"{hosts['lv2']}: {made.line}; copy it to ~/.lv2 (docs/daw.md)")
+        click.echo(f"{made.path}: LV2 bundle, {made.size_bytes / 1e6:.0f} MB; copy it to ~/.lv2 (docs/daw.md)")
+        click.echo(f"  mono {made.mono_uri}\n  stereo {made.stereo_uri}")
     if "neutone" in hosts:
         from export.neutone import write_neutone
 
-        click.echo(write_neutone(file, hosts["neutone"], options["neutone_python"]))
+        report = write_neutone(file, hosts["neutone"], options["neutone_python"], overwrite=True)
+        click.echo(f"{hosts['neutone']}: for Neutone FX; passed the SDK's own test (docs/neutone-anira.md)")
+        click.echo("\n".join(_neutone_lines(report)))
     if "anira" in hosts:
         from export.anira import write_anira
 
-        write_anira(file, hosts["anira"])
-        click.echo(f"{hosts['anira']}: for anira's JsonConfigLoader; docs/neutone-anira.md says what comes next")
+        write_anira(file, hosts["anira"], overwrite=True)
+        click.echo(f"{hosts['anira']}: for anira's JsonConfigLoader (docs/neutone-anira.md)")
+
+
+def _neutone_lines(report: dict[str, Any]) -> list[str]:
+    speed = [
+        f"  {row['sample_rate']} Hz, blocks of {row['buffer_size']}: {row['times_real_time']:.1f} × real time"
+        for row in report["speed"]
+    ]
+    delay = [
+        f"  {row['sample_rate']} Hz, blocks of {row['buffer_size']}: {row['total_samples']} samples late"
+        for row in report["delay"]
+    ]
+    return [*speed, *delay]
 
 
 def _told(out: Path, facts: Facts) -> str:

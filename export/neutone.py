@@ -16,10 +16,12 @@ from typing import Any
 from safetensors.torch import save_file
 
 from export.graph import ExportError
-from export.neutone_source import Source, read_source
+from export.source import Source, read_source
+from export.stream_file import read_stream
 from realtime.contract import Facts
 
 ROOT = Path(__file__).resolve().parents[1]
+MODEL = "model.nm"
 ENVIRONMENT = ROOT / ".cache/neutone"
 WORKER = ROOT / "export/neutone_worker.py"
 TIME_LIMIT_S = 1800.0  # its speed test runs some 3000 hops of the model, however slow that is
@@ -35,7 +37,11 @@ PASSED = "Your model has been exported successfully"
 
 
 def write_neutone(
-    model: Path, target: Path, python: Path | None = None, authors: tuple[str, ...] = ("deshift",)
+    model: Path,
+    target: Path,
+    python: Path | None = None,
+    authors: tuple[str, ...] = ("deshift",),
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the folder `target`: model.nm, metadata.json and samples/, after the SDK's submission self-test passed.
 
@@ -45,16 +51,21 @@ def write_neutone(
     buffer_size, total_samples, buffering_samples and model_samples: what the self-test measured.
     Raises: ExportError, in one line; then there is no `target`.
     """
-    if target.exists():
+    if target.exists() and not overwrite:
         raise ExportError(f"{target} exists: remove it, or give another folder")
+    if target.exists() and not (target / MODEL).is_file():
+        raise ExportError(f"{target} is no Neutone model's folder, so it is not replaced: give another one")
     if not target.absolute().parent.is_dir():
         raise ExportError(f"there is no folder {target.absolute().parent}: make it, or give another place")
     interpreter = _interpreter(python)
+    _, facts = read_stream(model)
     source = read_source(model)
-    job = describe(source.facts, authors)
+    job = describe(facts, authors)
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent) as made:
         folder = Path(made) / "neutone"
         report = _run(interpreter, source, {**job, "folder": str(folder)}, Path(made))
+        if target.exists():
+            target.replace(Path(made) / "old")  # goes with the rest of that folder
         folder.replace(target)
     return report
 
@@ -127,7 +138,7 @@ def _interpreter(python: Path | None) -> Path:
 
 def _run(interpreter: Path, source: Source, job: Mapping[str, Any], scratch: Path) -> dict[str, Any]:
     weights, task = scratch / "weights.safetensors", scratch / "job.json"
-    save_file({name: value.contiguous() for name, value in source.network.state_dict().items()}, weights)
+    save_file({name: value.contiguous() for name, value in source.model.state_dict().items()}, weights)
     task.write_text(json.dumps({**job, "weights": str(weights)}), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {"LOGLEVEL": "INFO", "OMP_NUM_THREADS": "1"}  # the SDK's tables are log lines

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
 
+from export.certificate import LARGEST_DIFFERENCE, trial
 from export.graph import ExportError, plain_copy
-from realtime.contract import ContractError, Facts
+from export.stream_file import read_whole
 from training import checkpoint
 from training.geometry import parameter_count
 from training.loop import PROBE
@@ -16,6 +17,7 @@ from training.models import build
 from training.recipes import Recipe
 from training.unet import UNet
 
+TRIAL_HOPS = 24
 EIGHT_BIT = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 
 
@@ -31,6 +33,7 @@ class Source:
     model: UNet
     facts: dict[str, Any]
     probe: Path | None
+    weight_rounding: float = 0.0  # what storing these weights changed already, see `export.certificate.Certificate`
 
     @property
     def sample_rate(self) -> int:
@@ -68,20 +71,41 @@ def _run(path: Path) -> Source:
 
 
 def _plugin_file(path: Path) -> Source:
-    try:
-        file = onnx.load(path, load_external_data=False)
-        facts = Facts.parse({entry.key: entry.value for entry in file.metadata_props})
-        recipe = Recipe.from_json(dict(facts.recipe))
-    except (OSError, ValueError, DecodeError, ContractError) as error:
-        raise ExportError(f"{path} cannot be exported anew ({error}): give a run or an exported .onnx file") from error
+    file, facts = read_whole(path)
     if any(tensor.data_type in EIGHT_BIT and len(tensor.dims) == 2 for tensor in file.graph.initializer):
         raise ExportError(
             f"{path} holds 8-bit weights, which are not the trained ones any more: give the run, or the float file"
         )
-    trained = build(recipe)
-    checkpoint.put_weights(trained, checkpoint.read_weights(path), path)
+    if facts.controls:
+        raise ExportError(f"{path} has controls, which no recipe's network has: it cannot be written anew")
+    try:
+        trained = build(Recipe.from_json(dict(facts.recipe)))
+        checkpoint.put_weights(trained, checkpoint.read_weights(path), path)
+        model = plain_copy(trained)
+    except ValueError as error:
+        raise ExportError(f"{path}: its network cannot be rebuilt ({error}): give the run") from error
+    if facts.kind == "stream":
+        _require_same(path, file.SerializeToString(), model, facts.hop_samples)
     kept = ("name", "description", "licence", "sample_rate", "shift_semitones", "parameters", "recipe", "training")
-    return Source(path, plain_copy(trained), {key: getattr(facts, key) for key in kept}, None)
+    return Source(
+        path,
+        model,
+        {key: getattr(facts, key) for key in kept},
+        None,
+        float(facts.certificate.get("weight_rounding", 0)),
+    )
+
+
+def _require_same(path: Path, content: bytes, model: UNet, hop_samples: int) -> None:
+    """Raises: ExportError where the network that the file tells of is not the one in it."""
+    noise = np.random.default_rng(0).normal(0, 0.2, TRIAL_HOPS * hop_samples).astype(np.float32)
+    heard, expected = (np.concatenate(list(run)) for run in trial(content, model, noise, hop_samples))
+    difference = float(np.abs(heard - expected).max())
+    if not difference <= LARGEST_DIFFERENCE:  # also catches NaN
+        raise ExportError(
+            f"{path}: the network of recipe {model.recipe.name} differs from the file by {difference:.1e} with the "
+            "weights found in it: export the run again"
+        )
 
 
 def _facts_of_run(model: UNet, saved: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """From a run to a plugin file: graph, weights, certificate and metadata, written whole or not at all."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
     source = read_source(run)
     probe = read_probe(audio or source.probe, source.sample_rate)
     graph, certificate = _certified(source, settings, probe)
+    certificate = replace(certificate, weight_rounding=certificate.weight_rounding + source.weight_rounding)
     model = graph.model
     facts = _facts(source, settings, model, certificate, graph.hop_samples)
     onnx.helper.set_model_props(model, facts.to_metadata())
