@@ -90,6 +90,7 @@ def open_session(
     options.log_severity_level = ERRORS_ONLY
     options.add_free_dimension_override_by_name("channels", channels)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread starves its neighbours
+    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI, 8-bit sums would saturate
     if provider != "cpu":
         return _open_elsewhere(file, channels, options, provider, cuda_graphs)
     try:
