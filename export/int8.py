@@ -35,8 +35,8 @@ def int8_product(graph: GraphWriter, x: str, key: str, weight: np.ndarray, bias:
     middles = graph.node("Expand", graph.weight("middles", np.array([MIDDLE], np.uint8)), graph.node("Shape", step))
     rounded = graph.node("QuantizeLinear", x, step, middles, axis=0)
     sums = graph.node("MatMulInteger", rounded, graph.weight(f"{key}.weight_int8", small.T), middle)
-    # One scale after the other: from the product of both ONNX Runtime (1.31) makes a MatMulIntegerToFloat, which takes the
-    # first frame's scale for all.
+    # One scale after the other: from the product of both ONNX Runtime (1.31) makes a MatMulIntegerToFloat, which takes
+    # the first frame's scale for all.
     of_frame = graph.node("Unsqueeze", step, graph.integers([1]))
     products = graph.node("Mul", graph.node("Cast", sums, to=TensorProto.FLOAT), of_frame)
     scaled = graph.node("Mul", products, graph.weight(f"{key}.weight_scale", scale))
