@@ -13,7 +13,7 @@ import pytest
 from realtime.bundled import find_model
 from tests.lv2_bundles import compiled, slow_plugin, with_model
 from tests.lv2_host import Instance, instance
-from tests.plugin_files import HOP, gain_plugin
+from tests.plugin_files import HOP, delay_plugin, gain_plugin
 from tests.signals import Audio, noise, tone
 
 pytestmark = pytest.mark.real_time
@@ -109,25 +109,41 @@ def test_real_time_equals_an_offline_bounce_sample_for_sample(binary: Path, tmp_
     np.testing.assert_array_equal(live.audio, bounce.audio)
 
 
-@pytest.mark.parametrize("rate", [44_100, 88_200, 96_000, 192_000, 22_050, 16_000])
-def test_the_buffering_of_the_rate_conversion_is_enough_at_any_moment(binary: Path, tmp_path: Path, rate: int) -> None:
-    folder = with_model(binary, tmp_path / "gain.lv2")
-    gain_plugin(folder / "model.onnx", hop_samples=512)
-    block = 4099  # longer than a burst, so that there is no other reserve; odd, so that it meets every phase
-    audio = np.full((1, 150 * block), 0.25, np.float32)
+def _workers() -> list[Path]:
+    """Every thread of this process that is a plugin's worker."""
+    return [task for task in Path("/proc/self/task").iterdir() if (task / "comm").read_text().strip() == "deshift"]
+
+
+def _wait_until_idle(worker: Path) -> None:
+    """Until it sleeps: it has done all that it can do with what it was given."""
+    while (worker / "stat").read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.0002)
+
+
+@pytest.mark.parametrize("rate", [44_100, 88_200, 96_000, 192_000, 22_050, 16_000, 8000, 48_001])
+@pytest.mark.parametrize("delay", [0, 101], ids=["causal", "with lookahead"])
+def test_the_buffering_of_the_rate_conversion_is_enough_at_any_moment(
+    binary: Path, tmp_path: Path, rate: int, delay: int
+) -> None:
+    folder = with_model(binary, tmp_path / "model.lv2")
+    path = folder / "model.onnx"
+    (delay_plugin(path, delay, hop_samples=512) if delay else gain_plugin(path, hop_samples=512))
+    block = int(512 * rate / 48_000) + 100 | 1  # longer than a hop, so that there is no other reserve; odd
     with instance(folder, rate=rate, block=block, freewheel=False) as plugin:
-        assert plugin.run(audio, [block], pause_s=0.008).misses == 0
+        (worker,) = _workers()
+        for _ in range(700):
+            plugin.run_block(np.full((1, block), 0.25, np.float32))
+            _wait_until_idle(worker)
+        assert plugin.ports["misses"].value == 0
 
 
 def _worker_policies() -> list[tuple[int, int]]:
-    """Policy and priority of every thread of this process that is a plugin's worker."""
-    found = []
-    for task in Path("/proc/self/task").iterdir():
-        if (task / "comm").read_text().strip() == "deshift":
-            thread = int(task.name)
-            policy = os.sched_getscheduler(thread) & ~os.SCHED_RESET_ON_FORK
-            found.append((policy, os.sched_getparam(thread).sched_priority))
-    return found
+    """Policy and priority of every worker."""
+    numbers = [int(task.name) for task in _workers()]
+    return [
+        (os.sched_getscheduler(number) & ~os.SCHED_RESET_ON_FORK, os.sched_getparam(number).sched_priority)
+        for number in numbers
+    ]
 
 
 def test_the_worker_runs_one_notch_below_the_audio_thread(binary: Path, tmp_path: Path) -> None:

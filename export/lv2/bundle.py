@@ -9,14 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnx
-from google.protobuf.message import DecodeError
-
 from export.graph import ExportError
 from export.lv2 import compile as build
 from export.lv2 import ttl
 from export.lv2.licences import write_licences
-from realtime.contract import Facts, weights_sha256
+from export.stream_file import read_stream
+from realtime.contract import Facts
 
 MODEL = "model.onnx"
 
@@ -41,7 +39,7 @@ def write_bundle(model: Path, target: Path, onnxruntime: Path | None = None, ove
     Raises: ExportError, one line: what cannot be, and what to do.
     """
     _check_target(target, overwrite)
-    facts = read_facts(model)
+    _, facts = read_stream(model)
     package = build.find_onnxruntime(onnxruntime)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as beside:
@@ -66,33 +64,6 @@ def _check_target(target: Path, overwrite: bool) -> None:
         raise ExportError(f"{target} exists: give --overwrite to replace it")
     if target.exists() and not (target / "manifest.ttl").is_file():
         raise ExportError(f"{target} is no LV2 bundle, so it is not replaced: move it away, or name another place")
-
-
-def read_facts(model: Path) -> Facts:
-    """What a plugin file says of itself, where it can be an LV2 plugin.
-
-    Raises: ExportError where it cannot be read, is damaged, works on whole files only, or needs the vocoder before it.
-    """
-    try:
-        content = model.read_bytes()
-        found = onnx.load_from_string(content)
-        facts = Facts.parse({entry.key: entry.value for entry in found.metadata_props})
-        if weights_sha256(content) != facts.weights_sha256:
-            raise ExportError("damaged: its weights do not match their hash: export it again")
-    except OSError as error:
-        raise ExportError(f"{model} cannot be read: {error.strerror or error}") from error
-    except DecodeError as error:
-        raise ExportError(f"{model}: not an ONNX file, or cut short: export it again") from error
-    except ValueError as error:
-        raise ExportError(f"{model}: {error}") from error
-    if facts.kind != "stream":
-        raise ExportError(f"{model} works on whole files only, so it is no plugin: export it without --offline")
-    if facts.prestage_window_samples:
-        raise ExportError(
-            f"{model} needs deshift's vocoder before it, which the LV2 plugin has not: run it with deshift live, or "
-            "export a model of a recipe without a pre-stage"
-        )
-    return facts
 
 
 def _fill(folder: Path, model: Path, facts: Facts, package: Path) -> None:

@@ -15,15 +15,15 @@ SOURCES = Path(__file__).with_name("src")
 REPOSITORY = Path(__file__).resolve().parents[2]
 VARIABLE = "DESHIFT_ONNXRUNTIME"
 RUNTIME = "libonnxruntime.so.1"
-BUNDLED = re.compile(r"lib(soxr|gomp)\.so\.[0-9]+")  # what a musician's machine may lack; libgomp is libsoxr's
+BUNDLED = re.compile(r"libsamplerate\.so\.[0-9]+")  # what a musician's machine may lack
 HEADERS = {  # what the sources include: the Debian package that has it
     "lv2/core/lv2.h": "lv2-dev",
-    "soxr.h": "libsoxr-dev",
+    "samplerate.h": "libsamplerate0-dev",
 }
 FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-pthread")
 # The bundle's own libraries come first, also for the libraries themselves, which a RUNPATH would not do; and what is
 # loaded stays loaded, since ONNX Runtime leaves code behind that runs when a thread ends.
-LINK_FLAGS = ("-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-Wl,-z,nodelete", "-Wl,--no-undefined", "-lsoxr", "-lm")
+LINK_FLAGS = ("-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-Wl,-z,nodelete", "-Wl,--no-undefined", "-lsamplerate", "-lm")
 
 
 def find_onnxruntime(given: Path | None) -> Path:

@@ -11,11 +11,9 @@ FOLDER = "licences"
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEXTS = {  # in the bundle: where the text may lie
     "deshift.txt": (REPOSITORY / "LICENSE", Path("/usr/share/common-licenses/GPL-3")),
-    "libsoxr.txt": (Path("/usr/share/doc/libsoxr0/copyright"), Path("/usr/share/licenses/libsoxr/LICENCE")),
-    "LGPL-2.1.txt": (Path("/usr/share/common-licenses/LGPL-2.1"),),
-    "libgomp.txt": (
-        Path("/usr/share/doc/libgomp1/copyright"),
-        Path("/usr/share/licenses/libgomp/RUNTIME.LIBRARY.EXCEPTION"),
+    "libsamplerate.txt": (
+        Path("/usr/share/doc/libsamplerate0/copyright"),
+        Path("/usr/share/licenses/libsamplerate/COPYING"),
     ),
 }
 RUNTIME_NOTES = ("LICENSE", "ThirdPartyNotices.txt")
@@ -28,12 +26,8 @@ deshift.so
     The plugin, GPL-3.0-or-later. Its sources: export/lv2/src of deshift.
 libonnxruntime.so.1
     ONNX Runtime, MIT, Copyright (c) Microsoft Corporation. github.com/microsoft/onnxruntime
-libsoxr.so.0
-    The SoX Resampler library, LGPL-2.1-or-later, Copyright (c) Rob Sykes. sourceforge.net/projects/soxr
-    It is loaded as a library of its own, so that you may put another version in its place.
-libgomp.so.1, where it is here
-    The GNU OpenMP library, GPL-3.0-or-later with the GCC Runtime Library Exception, Copyright (C) Free Software
-    Foundation. gcc.gnu.org
+libsamplerate.so.0
+    libsamplerate, BSD-2-Clause, Copyright (c) Erik de Castro Lopo. github.com/libsndfile/libsamplerate
 
 The texts of these licences, as far as the machine had them that wrote this bundle, stand beside this file.
 """

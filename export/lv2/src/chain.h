@@ -3,8 +3,7 @@
 #ifndef DESHIFT_CHAIN_H
 #define DESHIFT_CHAIN_H
 
-#include <soxr.h>
-
+#include "converter.h"
 #include "stream.h"
 
 /* Takes the result as it comes: `rows` has one row of `count` samples for each channel. */
@@ -20,13 +19,12 @@ struct chain_times {
 
 struct chain {
     struct stream stream;
-    double host_rate;
     struct chain_times times;
-    soxr_t to_model, from_model; /* NULL at equal rates */
-    float *converted[2];         /* to the model's rate, and back: [channels][CONVERTED] each */
-    bool broken;                 /* until it is reset, no more results come */
-    size_t collected;            /* of the hop in the making */
-    size_t early;                /* results still to drop: the model's lookahead */
+    bool converts; /* not at equal rates */
+    struct converter to_model, from_model;
+    bool broken;      /* until it is reset, no more results come */
+    size_t collected; /* of the hop in the making */
+    size_t early;     /* results still to drop: the model's lookahead */
     chain_sink *sink;
     void *context;
 };
@@ -35,8 +33,8 @@ bool chain_open(struct chain *chain, struct model *model, double host_rate, chai
                 struct failure *why);
 void chain_close(struct chain *chain);
 
-/* Back to silence. False, with a line, where there was no memory for it. */
-bool chain_reset(struct chain *chain, struct failure *why);
+/* Back to silence. */
+void chain_reset(struct chain *chain);
 
 /* `chunk_samples` of each channel. False, with a line, where a hop failed and became silence. */
 bool chain_feed(struct chain *chain, const float *const *rows, const float *controls, struct failure *why);
