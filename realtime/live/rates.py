@@ -9,7 +9,7 @@ import samplerate
 
 from realtime.plugins.base import Samples
 
-CONVERTER = "sinc_medium"  # 121 dB, flat to 90 % of the band; its window costs about a millisecond
+CONVERTER = "sinc_medium"  # 121 dB, flat to 85 % of the band; its window costs about a millisecond
 LARGEST_CORRECTION_PPM = 2000.0
 # libsamplerate 0.2 spoils the sound from some time on where blocks of certain sizes meet the end of its buffer: 778
 # frames from 96 to 48 kHz, 408 from 192. Pieces of 64 never did, in thousands of sizes and rates.
