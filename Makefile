@@ -1,7 +1,7 @@
 # Short names for what a developer does often; the work is done by scripts/ and benchmarks/.
 PYTHON ?= .venv/bin/python
 
-.PHONY: test screenshots gui-start
+.PHONY: test screenshots gui-start lv2-demo
 
 test: ## every check, as in continuous integration
 	sh scripts/test.sh
@@ -11,3 +11,6 @@ screenshots: ## docs/img/*.png, from the app as it is
 
 gui-start: ## how long the app takes to open
 	$(PYTHON) -m benchmarks.gui_start
+
+lv2-demo: ## a file through the bundled model on a track of Ardour, without a screen
+	sh scripts/lv2_demo.sh

@@ -62,6 +62,52 @@ need_program() {
     command -v "$1" >/dev/null || want "$2" "the program $1 (for $3)"
 }
 
+# What the wish_ functions found missing: some checks need it, and are skipped where it cannot be had. A line each.
+WISHES=
+WISHED_PACKAGES=
+
+# wish PACKAGE WHAT WHO: remember it for install_wished
+wish() {
+    WISHES="${WISHES:+$WISHES
+}$1|$2|$3"
+    WISHED_PACKAGES="${WISHED_PACKAGES:+$WISHED_PACKAGES }$1"
+}
+
+# wish_program NAME PACKAGE WHO: as need_program
+wish_program() {
+    command -v "$1" >/dev/null || wish "$2" "the program $1" "$3"
+}
+
+# wish_header FILE PACKAGE WHO: as need_header
+wish_header() {
+    has_header "$1" || wish "$2" "the header $1" "$3"
+}
+
+# install_wished: all at once where that works, else one by one; what is still missing is said, and is no failure
+install_wished() {
+    [ -z "$WISHES" ] && return
+    (install_system_packages "$WISHED_PACKAGES" 'what some checks need') 2>/dev/null && return
+    printf '%s\n' "$WISHES" | while IFS='|' read -r package what who; do
+        (install_system_packages "$package" "$what") </dev/null 2>/dev/null && continue
+        printf '%s cannot be installed here, so these are skipped: %s (Debian calls it %s)\n' "$what" "$who" "$package"
+    done
+}
+
+has_header() { printf '#include <%s>\n' "$1" | cc -E -x c - >/dev/null 2>&1; }
+
+# need_header FILE PACKAGE WHO: a C header that WHO includes
+need_header() {
+    has_header "$1" || want "$2" "the header $1 (for $3)"
+}
+
+# has_ardour: any version of it, with the programs that need no screen
+has_ardour() {
+    for version in 9 8 7; do
+        command -v "ardour$version-lua" >/dev/null && command -v "ardour$version-export" >/dev/null && return
+    done
+    return 1
+}
+
 # need_compiler WHO: what builds a Python package that comes as C or C++ sources alone
 need_compiler() {
     need_program cc gcc "$1"
@@ -93,6 +139,24 @@ libxcb-keysyms.so.1 libxcb-keysyms1
 libxcb-render-util.so.0 libxcb-render-util0
 libxcb-shape.so.0 libxcb-shape0
 END
+}
+
+# wish_lv2_hosts: what makes the LV2 plugin, and the programs of other people that run it
+wish_lv2_hosts() {
+    wish_header lv2/core/lv2.h lv2-dev 'the LV2 plugin'
+    wish_header samplerate.h libsamplerate0-dev 'the LV2 plugin'
+    wish_program lv2_validate lv2-dev 'the LV2 plugin under the validators'
+    wish_program sord_validate sordi 'the LV2 plugin under the validators'
+    wish_program lv2apply lilv-utils 'the LV2 plugin under the tools of lilv'
+    wish_program jalv jalv 'the LV2 plugin in jalv'
+    has_ardour || wish ardour Ardour 'the LV2 plugin in Ardour'
+}
+
+# make_onnxruntime_package: the C package for what is compiled against ONNX Runtime; without it those checks are skipped
+make_onnxruntime_package() {
+    VENV=$VENV sh scripts/onnxruntime_package.sh && return
+    [ $? = 3 ] || return 1
+    say 'without the ONNX Runtime C package these are skipped: the C host, the LV2 plugin'
 }
 
 make_environment() {

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Set up a development environment and run every check. Needs Python 3.11 or newer.
+# Checks for which a package cannot be had are skipped; the summaries of pytest name each of them and say what is missing.
 # Arguments go to pytest, which then runs once, in a row: sh scripts/test.sh tests/test_ring.py -x
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,7 +15,7 @@ install_for_tests() {
     rm -f "$VENV/deshift-program"
     # First and pinned: pip then takes a CPU build where one is at hand; an open range would fetch the newest CUDA build.
     pip_install torch==2.13.0
-    pip_install --editable '.[train,evaluate,gui,dev]'
+    pip_install --editable '.[train,evaluate,gui,dev,tensorrt]'
     printf '%s\n' "$wanted" >"$VENV/deshift-tests"
 }
 
@@ -35,11 +36,11 @@ check() {
 # What listens to the clock also hears what other programs do to the machine: what fails is tried again, alone, after a
 # pause, four times at most.
 in_real_time() {
-    "$VENV/bin/python" -m pytest -m real_time && return
+    "$VENV/bin/python" -m pytest -rs -m real_time && return
     for attempt in second third fourth fifth; do
         printf '\nThe tests that failed get a %s try:\n' "$attempt"
         sleep "${PAUSE:-20}"
-        "$VENV/bin/python" -m pytest -m real_time --last-failed --last-failed-no-failures none && return
+        "$VENV/bin/python" -m pytest -rs -m real_time --last-failed --last-failed-no-failures none && return
     done
     return 1
 }
@@ -54,17 +55,21 @@ if [ "$(uname -s)" = Linux ]; then
     need_program Xvfb xvfb 'the test in a real window'
     need_program xdotool xdotool 'the test in a real window'
     install_wanted
+    wish_program cmake cmake 'the C host'
+    wish_lv2_hosts
+    install_wished
 fi
 install_for_tests
+[ "$(uname -s)" != Linux ] || make_onnxruntime_package
 check 'lint' "$VENV/bin/ruff" check .
 check 'format' "$VENV/bin/ruff" format --check .
 check 'import contracts' "$VENV/bin/lint-imports"
 check 'types' "$VENV/bin/mypy"
 if [ $# -gt 0 ]; then
-    check 'tests' "$VENV/bin/python" -m pytest "$@"
+    check 'tests' "$VENV/bin/python" -m pytest -rs "$@"
 else
     # What listens to the clock or owns a sound server runs alone, so that no other test makes it late.
-    check 'tests side by side' "$VENV/bin/python" -m pytest -m 'not real_time' -n 2 --dist loadfile
+    check 'tests side by side' "$VENV/bin/python" -m pytest -rs -m 'not real_time' -n 2 --dist loadfile
     check 'tests in real time' in_real_time
 fi
 printf '\nAll checks passed in %d s.\n' $(($(date +%s) - started))

@@ -34,7 +34,7 @@ def test_a_script_is_plain_sh(script: Path) -> None:
     subprocess.run(["sh", "-n", str(script)], check=True)
 
 
-@pytest.mark.parametrize("name", ["demo.sh", "test.sh"])
+@pytest.mark.parametrize("name", ["demo.sh", "lv2_demo.sh", "test.sh"])
 def test_a_missing_python_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     result = run_script(name, PYTHON=str(tmp_path / "python9"), VENV=str(tmp_path / "venv"))
     assert result.returncode == 1
@@ -42,7 +42,7 @@ def test_a_missing_python_is_named_in_one_line(name: str, tmp_path: Path) -> Non
     assert re.fullmatch(r".*no Python 3\.11 or newer found \(tried .*python9\): .*\n", result.stderr)
 
 
-@pytest.mark.parametrize("name", ["demo.sh", "test.sh"])
+@pytest.mark.parametrize("name", ["demo.sh", "lv2_demo.sh", "test.sh"])
 def test_a_folder_with_other_things_is_never_cleared_for_an_environment(name: str, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     result = run_script(name, VENV=str(tmp_path))
@@ -54,10 +54,10 @@ def test_a_folder_with_other_things_is_never_cleared_for_an_environment(name: st
 def test_every_test_runs_either_side_by_side_or_alone() -> None:
     script = (ROOT / "scripts/test.sh").read_text(encoding="utf-8")
     assert re.findall(r" -m pytest (.*)", script) == [
-        "-m real_time && return",
-        "-m real_time --last-failed --last-failed-no-failures none && return",
-        '"$@"',
-        "-m 'not real_time' -n 2 --dist loadfile",
+        "-rs -m real_time && return",
+        "-rs -m real_time --last-failed --last-failed-no-failures none && return",
+        '-rs "$@"',
+        "-rs -m 'not real_time' -n 2 --dist loadfile",
     ]
 
 
@@ -108,6 +108,37 @@ def test_all_that_the_system_lacks_is_named_in_one_line(tmp_path: Path) -> None:
     (line,) = result.stderr.splitlines()
     assert "missing: libnowhere.so.9 (for hearing), the program nowhere (for sight). Install" in line
     assert "(Debian calls it libnowhere9 seeing)" in line
+
+
+def test_what_only_some_checks_need_is_named_with_them_and_stops_nothing(tmp_path: Path) -> None:
+    words = "wish_program nowhere nowhere-package seeing; wish_header nowhere.h nowhere-dev hearing; install_wished"
+    result = run_words(f"{words}; echo and on", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "the program nowhere cannot be installed here, so these are skipped: seeing (Debian calls it nowhere-package)",
+        "the header nowhere.h cannot be installed here, so these are skipped: hearing (Debian calls it nowhere-dev)",
+        "and on",
+    ]
+
+
+@pytest.mark.parametrize("name", ["environment.sh", "lv2_demo.sh"])
+def test_the_scripts_look_for_the_headers_that_the_lv2_plugin_includes(name: str) -> None:
+    from export.lv2.compile import HEADERS
+
+    script = (ROOT / "scripts" / name).read_text(encoding="utf-8")
+    looked_for = re.findall(r"(?:need|wish)_header (\S+/\S+|\S+\.h) (\S+) 'the LV2 plugin'", script)
+    assert dict(looked_for) == HEADERS
+
+
+@pytest.mark.parametrize("ends_with, code", [(0, 0), (3, 0), (1, 1)])
+def test_an_onnxruntime_package_that_cannot_be_had_is_said_and_stops_nothing(
+    tmp_path: Path, ends_with: int, code: int
+) -> None:
+    (tmp_path / "sh").write_text(f"#!/bin/sh\nexit {ends_with}\n")
+    (tmp_path / "sh").chmod(0o755)
+    result = run_words("make_onnxruntime_package", tmp_path)
+    assert (result.returncode, result.stderr) == (code, "")
+    assert ("are skipped: the C host, the LV2 plugin" in result.stdout) == (ends_with == 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyQt6 brings all it needs")

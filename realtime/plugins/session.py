@@ -14,6 +14,7 @@ from realtime.contract import ContractError
 from realtime.plugins.base import Samples
 from realtime.plugins.engine_cache import EngineFolder, Machine, engine_folder, with_engine
 from realtime.plugins.gpu import find_gpu, tensorrt_version
+from realtime.plugins.huge_pages import LEAST_BYTES, prefer_huge_pages
 from realtime.plugins.libraries import missing_libraries, missing_line
 from realtime.plugins.providers import PROVIDERS, ProviderError, wheel_clash
 from realtime.trust import TrustedFile
@@ -94,9 +95,12 @@ def open_session(
     if provider != "cpu":
         return _open_elsewhere(file, channels, options, provider, cuda_graphs)
     try:
-        return onnxruntime.InferenceSession(file.model, options, providers=[PROVIDERS["cpu"].long_name])
+        session = onnxruntime.InferenceSession(file.model, options, providers=[PROVIDERS["cpu"].long_name])
     except RUNTIME_ERRORS as error:
         raise ContractError(runtime_line(file, error)) from error
+    if len(file.model) >= LEAST_BYTES:
+        prefer_huge_pages()
+    return session
 
 
 def _open_elsewhere(file: TrustedFile, channels: int, options: Any, provider: str, cuda_graphs: bool) -> Any:

@@ -19,7 +19,8 @@ enum { PORT_ENABLED, PORT_MIX, PORT_LATENCY, PORT_FREEWHEEL, PORT_MISSES, PORT_F
 
 enum {
     UNKNOWN_BLOCK = 2048, /* where the host says nothing: few blocks are larger, and 43 ms can be borne */
-    LARGEST_BLOCK = 1 << 20
+    LARGEST_BLOCK = 1 << 20,
+    BOUNCE_BLOCK = 8192 /* Ardour announces these for the time of a bounce or a freeze, and sets no freewheel port */
 };
 
 /* What the host says of its blocks, and how: 0 where it says nothing. */
@@ -41,6 +42,7 @@ struct plugin {
     float *audio_out[MAX_CHANNELS];
     float *fixed[FIXED_PORTS];
     const float *controls[MAX_CONTROLS];
+    bool bounces; /* blocks of BOUNCE_BLOCK were announced while it ran: nobody listens, so run() may wait */
     size_t until_look; /* samples until the worker is told again which thread this is */
 };
 
@@ -210,7 +212,7 @@ static void run_piece(struct plugin *plugin, size_t from, size_t count, const fl
             plugin->clean[channel][i] = isfinite(input[i]) ? input[i] : 0.0f;
         heard[channel] = plugin->audio_out[channel] + from;
     }
-    bool waits = within(plugin->fixed[PORT_FREEWHEEL], 0.0f, 1.0f, 0.0f) > 0.5f;
+    bool waits = plugin->bounces || within(plugin->fixed[PORT_FREEWHEEL], 0.0f, 1.0f, 0.0f) > 0.5f;
     if (waits) /* for what real time left behind, so that the ring has room */
         worker_wait(plugin->worker);
     mixer_push(&plugin->mixer, plugin->clean, count);
@@ -257,12 +259,15 @@ static uint32_t get_options(LV2_Handle handle, LV2_Options_Option *options) {
 static uint32_t set_options(LV2_Handle handle, const LV2_Options_Option *options) {
     struct plugin *plugin = handle;
     struct failure why;
-    size_t before = block_samples(&plugin->blocks);
+    struct blocks known = plugin->blocks;
     uint32_t result = LV2_OPTIONS_SUCCESS;
     for (; options->key || options->value; options++)
         if (!take_option(&plugin->blocks, options))
             result |= LV2_OPTIONS_ERR_BAD_KEY;
-    if (block_samples(&plugin->blocks) != before && !configure(plugin, &why)) {
+    plugin->bounces = block_samples(&plugin->blocks) >= BOUNCE_BLOCK;
+    if (plugin->bounces) /* the latency stays: Ardour makes up for the one that it knew before */
+        plugin->blocks = known;
+    if (block_samples(&plugin->blocks) != block_samples(&known) && !configure(plugin, &why)) {
         report_line(&plugin->report, why.text);
         result |= LV2_OPTIONS_ERR_UNKNOWN;
     }
