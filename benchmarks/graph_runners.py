@@ -11,6 +11,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 
+from realtime.plugins.eight_bit import needs_precision
 from realtime.plugins.huge_pages import prefer_huge_pages
 from training.layers import ConvTranspose1d
 from training.unet import UNet
@@ -88,7 +89,8 @@ def open_session(model_bytes: bytes, threads: int, profile_prefix: str = "") -> 
     options.log_severity_level = ERRORS_ONLY
     options.add_free_dimension_override_by_name("channels", 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if needs_precision():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if profile_prefix:
         options.enable_profiling, options.profile_file_prefix = True, profile_prefix
     session = onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])

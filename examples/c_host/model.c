@@ -20,6 +20,15 @@ struct Model {
     size_t muted;
 };
 
+/* "1" where 8-bit sums would saturate: on x64 without VNNI. Elsewhere that takes a third of the speed for nothing. */
+static const char *precision(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512vnni") ? "0" : "1";
+#else
+    return "0";
+#endif
+}
+
 static bool open_session(Model *model, const char *path, size_t channels, Error *error) {
     const OrtApi *api = model->api;
     OrtSessionOptions *options = NULL;
@@ -28,8 +37,7 @@ static bool open_session(Model *model, const char *path, size_t channels, Error 
         worked(api, api->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "c_host", &model->environment), what, error) &&
         worked(api, api->CreateSessionOptions(&options), what, error) &&
         worked(api, api->SetIntraOpNumThreads(options, 1), what, error) && /* a hop is too short to share */
-        /* x64 processors without VNNI saturate the sums of 8-bit products otherwise */
-        worked(api, api->AddSessionConfigEntry(options, "session.x64quantprecision", "1"), what, error) &&
+        worked(api, api->AddSessionConfigEntry(options, "session.x64quantprecision", precision()), what, error) &&
         worked(api, api->AddFreeDimensionOverrideByName(options, "channels", (int64_t)channels), what, error) &&
         worked(api, api->CreateSession(model->environment, path, options, &model->session), what, error);
     if (options != NULL)

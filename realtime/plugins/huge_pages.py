@@ -36,10 +36,13 @@ def prefer_huge_pages() -> int:
 
 
 def _large_mappings() -> Iterator[tuple[int, int]]:
-    """Start and length of the whole large pages in each private, writable mapping without a name; see proc(5), maps."""
+    """Start and length of the whole large pages in the heap and each private, writable mapping without a name.
+
+    See proc(5), maps. What a library has freed and taken again lies in the heap, most of a model's weights among it.
+    """
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, rights, _, _, _, *name = line.split(maxsplit=5)
-        if rights != "rw-p" or name:
+        if rights != "rw-p" or name not in ([], ["[heap]"]):
             continue
         start, end = (int(address, 16) for address in span.split("-"))
         first, last = -(-start // PAGE_BYTES) * PAGE_BYTES, end // PAGE_BYTES * PAGE_BYTES

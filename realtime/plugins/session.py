@@ -12,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from realtime.contract import ContractError
 from realtime.plugins.base import Samples
+from realtime.plugins.eight_bit import needs_precision
 from realtime.plugins.engine_cache import EngineFolder, Machine, engine_folder, with_engine
 from realtime.plugins.gpu import find_gpu, tensorrt_version
 from realtime.plugins.huge_pages import LEAST_BYTES, prefer_huge_pages
@@ -91,7 +92,8 @@ def open_session(
     options.log_severity_level = ERRORS_ONLY
     options.add_free_dimension_override_by_name("channels", channels)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a spinning thread starves its neighbours
-    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI, 8-bit sums would saturate
+    if needs_precision():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if provider != "cpu":
         return _open_elsewhere(file, channels, options, provider, cuda_graphs)
     try:
