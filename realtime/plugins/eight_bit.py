@@ -14,8 +14,8 @@ X86 = {"x86_64", "amd64"}
 def needs_precision() -> bool:
     """Whether ONNX Runtime's `session.x64quantprecision` is wanted: on x86-64 without VNNI, or where nobody says.
 
-    Without it such a processor sums unsigned times signed products in 16 bit, which saturate. Elsewhere the option would
-    cost a third of an 8-bit graph's speed for nothing.
+    Without it such a processor sums unsigned times signed products in 16 bit, which saturate. Elsewhere the option
+    would cost a third of an 8-bit graph's speed for nothing.
     """
     if platform.machine().lower() not in X86:
         return False
