@@ -1,6 +1,7 @@
 """The verb that writes plugin files, and what other people's hosts load."""
 
 import contextlib
+import importlib.util
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import click
 
+from export import readiness
 from export.graph import ExportError
 from export.write import ExportSettings, export_run
 from realtime.contract import Facts
@@ -127,11 +129,13 @@ def _told(out: Path, facts: Facts) -> str:
     rounding = f"rounding of stored weights {proof['weight_rounding']:.1e}"
     if proof["quantisation_error"]:
         rounding = f"what 8 bit changes lies {proof['quantisation_snr_db']:.0f} dB below the output"
+    missing = proof["tensorrt"] == readiness.NOT_CHECKED and importlib.util.find_spec(readiness.PACKAGE) is None
+    untried = f" (to have it tried: {readiness.INSTALL})" if missing else ""
     return (
         f"{out}: {facts.kind}, {facts.parameters:,} parameters, {out.stat().st_size / 1e6:.1f} MB, "
         f"algorithmic latency {facts.latency_samples} samples ({facts.latency_ms:.2f} ms){before}\n"
         f"measured on {proof['seconds']:.1f} s of audio: stream against whole {proof['stream_vs_offline']:.1e}, "
         f"file against model {proof['torch_vs_onnx']:.1e}, {rounding}, "
         f"output changes at most {proof['causality_samples']} samples ahead of the input\n"
-        f"TensorRT: {proof['tensorrt']}"
+        f"TensorRT: {proof['tensorrt']}{untried}"
     )
