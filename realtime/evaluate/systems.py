@@ -151,7 +151,7 @@ class PluginSystem:
         """
         if self.facts.prestage_window_samples and abs(semitones) > LARGEST_SHIFT_SEMITONES:
             return None
-        if isinstance(self._plugin, PluginFile) and self._shift is not None:
+        if self._shift is not None:
             if not self._shift.minimum <= semitones <= self._shift.maximum:
                 return None
             self._plugin.set_control(SHIFT_CONTROL, semitones)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.contract import ContractError, Facts
-from realtime.plugins.base import Samples
+from realtime.plugins.base import Samples, check_control
 from realtime.plugins.buffers import Buffers, DeviceBuffers, HostBuffers
 from realtime.plugins.cuda_graphs import captured
 from realtime.plugins.providers import PROVIDERS
@@ -102,12 +102,8 @@ class PluginFile:
 
         Raises: ValueError where there is no such control, or the value is out of its range.
         """
-        for control in self.facts.controls:
-            if control.name == name and control.minimum <= value <= control.maximum:
-                self._buffers.set_control(name, value)
-                return
-        known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in self.facts.controls) or "none"
-        raise ValueError(f"{self.facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
+        check_control(self.facts, name, value)
+        self._buffers.set_control(name, value)
 
     def reset(self) -> None:
         """Back to silence; the controls and the counters stay."""
