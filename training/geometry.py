@@ -115,5 +115,6 @@ def macs_per_second(recipe: Recipe) -> float:
         model.restore(torch.empty(1, 2, BINS, 64, device="meta"))
     else:
         samples = 64 * model.total_stride
-        model(torch.empty(1, 1, samples, device="meta"))
+        told = [torch.empty(1, device="meta")] if recipe.conditioned else []
+        model(torch.empty(1, 1, samples, device="meta"), *told)
     return total * SAMPLE_RATE / samples
