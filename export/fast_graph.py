@@ -66,17 +66,17 @@ class _UNetWriter:
             graph.node("Reshape", made, graph.integers((-1, 1, hop_samples)), out="audio_out")
 
     def _told(self, control: str) -> list[str]:
-        """What the interval adds to each level and the middle, ``[1, channels]``; see `training.unet.Interval`."""
+        """What each level and the middle are multiplied with, ``[1, channels]``; see `training.unet.Interval`."""
         graph, interval = self.graph, self._model.interval
         if interval is None:
             return []
         octaves = graph.node("Mul", graph.reshape(control, 1, 1), graph.number(1 / 12))
         both = graph.node("Concat", octaves, graph.node("Abs", octaves), axis=1)
-        added = graph.node("Gemm", both, self._weights.of(interval.spread, "weight"), transB=1)
-        return graph.split(added, interval.channels, axis=1)
+        spread = graph.node("Gemm", both, self._weights.of(interval.spread, "weight"), transB=1)
+        return graph.split(graph.add(spread, graph.number(1.0)), interval.channels, axis=1)
 
     def _tell(self, x: Rows, told: list[str], level: int) -> Rows:
-        return x.replaced(self.graph.add(x.name, told[level])) if told else x
+        return x.replaced(self.graph.node("Mul", x.name, told[level])) if told else x
 
     def _row(self, x: Rows, row: Row) -> Rows:
         for block in row:

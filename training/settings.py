@@ -8,7 +8,7 @@ from typing import Any, Literal
 from training.pairs import PairSettings
 
 # What a run from before these were there means by not naming them.
-_ADDED = {"residual": False, "conditioned": False, "prestage": ""}
+_ADDED = {"residual": False, "conditioned": False, "biases": True, "prestage": ""}
 
 
 class TrainingError(RuntimeError):

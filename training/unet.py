@@ -108,10 +108,10 @@ class Decoder(nn.Module):
 
 
 class Interval(nn.Module):
-    """What a conditioned network adds to its frames for being told the interval, one part a level; at first nothing.
+    """What a conditioned network multiplies its frames with for being told the interval, one part a level; at first 1.
 
     semitones ``(B,)``, of the shift to undo -> ``(B, C, 1)`` for the width C of each level and of the middle. Direction
-    and distance are separate inputs, since what a shifter breaks follows both.
+    and distance are separate inputs, since what a shifter breaks follows both. A factor, so that silence stays silent.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -122,7 +122,8 @@ class Interval(nn.Module):
 
     def forward(self, semitones: Tensor) -> tuple[Tensor, ...]:
         octaves = semitones[:, None] / 12
-        return self.spread(torch.cat([octaves, octaves.abs()], dim=1))[..., None].split(self.channels, dim=1)
+        factors = 1 + self.spread(torch.cat([octaves, octaves.abs()], dim=1))
+        return factors[..., None].split(self.channels, dim=1)
 
 
 class UNet(nn.Module):
@@ -149,6 +150,11 @@ class UNet(nn.Module):
         if recipe.residual:  # zeros in the last layer alone: its own gradient is not zero, so training can begin
             for parameter in self.conv_out.parameters():
                 nn.init.zeros_(parameter)
+        if not recipe.biases:  # zeros that are no weights any more: in silence every layer gives zeros
+            for name, parameter in self.named_parameters():
+                if name.endswith(".bias"):
+                    nn.init.zeros_(parameter)
+                    parameter.requires_grad_(False)
 
     @property
     def total_stride(self) -> int:
@@ -183,8 +189,8 @@ class UNet(nn.Module):
         for level, encoder in enumerate(self.encoders):
             assert isinstance(encoder, Encoder)
             skips.append(x)
-            x = encoder.run(x + told[level] if told else x, tape)
-        x = self.middle.run(x + told[-1] if told else x, tape)
+            x = encoder.run(x * told[level] if told else x, tape)
+        x = self.middle.run(x * told[-1] if told else x, tape)
         for decoder in self.decoders:
             assert isinstance(decoder, Decoder)
             x = decoder.run(x, skips.pop(), tape)
@@ -192,7 +198,7 @@ class UNet(nn.Module):
         return audio + made if self.recipe.residual else made
 
     def _told(self, semitones: Tensor | None) -> tuple[Tensor, ...]:
-        """What the interval adds to each level and the middle; nothing for a network that is not conditioned."""
+        """What each level and the middle are multiplied with; nothing for a network that is not conditioned."""
         if self.interval is None:
             return ()
         if semitones is None:

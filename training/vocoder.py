@@ -23,8 +23,8 @@ class VocoderNumbers:
     """What `realtime.quality.peak_vocoder` computes with; lengths in samples.
 
     `window` and `synthesis`: what a window of sound is multiplied with before and after, ``(window_samples,)``;
-    `loss_gains`: by what a move's rounding rest, -1/2 to 1/2 of a bin in even steps, is made good; `onset_rise`: in power;
-    `extension`: share of a region.
+    `loss_gains`: by what the rest of a rounded move, -1/2 to 1/2 of a bin in even steps, is made good; `onset_rise`: in
+    power; `extension`: share of a region.
     """
 
     window_samples: int
