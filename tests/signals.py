@@ -79,3 +79,9 @@ def envelope_delay_ms(late: Audio, early: Audio, sample_rate: int = SAMPLE_RATE,
     most = int(most_ms * sample_rate / 1000)
     correlation = np.roll(np.fft.irfft(late_spectrum * np.conj(early_spectrum), size), most)[: 2 * most + 1]
     return float(np.argmax(correlation) - most) * 1000 / sample_rate
+
+
+def decibels_below(signal: Audio, difference: Audio) -> float:
+    """How far below a signal the power of a difference lies."""
+    power, of_difference = (np.sum(part.astype(np.float64) ** 2) for part in (signal, difference))
+    return float(10 * np.log10(power / max(of_difference, 1e-30)))

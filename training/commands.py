@@ -123,6 +123,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--ema", type=float, default=0.0, show_default=True, help="Share that a running average of weights keeps."
 )
+@click.option("--l1-weight", type=float, default=10.0, show_default=True, help="Weight of the waveforms' distance.")
 @click.option("--clip", type=float, default=1e3, show_default=True, help="Limit of the gradient's norm.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]), default="tf32", show_default=True)
@@ -238,6 +239,7 @@ def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> T
                 "optimizer",
                 "rate_decay",
                 "ema",
+                "l1_weight",
                 "clip",
                 "seed",
                 "precision",

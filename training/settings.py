@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from training.pairs import PairSettings
 
-_ADDED = {"residual": False, "prestage": ""}  # what a run from before these were there means by not naming them
+# What a run from before these were there means by not naming them.
+_ADDED = {"residual": False, "conditioned": False, "biases": True, "prestage": ""}
 
 
 class TrainingError(RuntimeError):
