@@ -103,10 +103,23 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def read_origin(path: Path) -> dict[str, Any]:
     """What a run that starts from these weights remembers of them; `origin` in it is what they themselves came from."""
     if path.suffix.lower() == ".onnx":
-        return {"file": path.name}
+        return {"file": path.name, **_training_of_plugin_file(path)}
     facts = load(of_run(path)).facts
     kept = ("step", "seconds", "settings", "data", "origin")
     return {"file": path.name, **{key: facts[key] for key in kept if key in facts}}
+
+
+def _training_of_plugin_file(path: Path) -> dict[str, Any]:
+    """What a plugin file says it has heard, in the form of a run's facts; empty lists where it does not say."""
+    import onnx  # only here: a training run from scratch needs none of it
+
+    properties = {one.key: one.value for one in onnx.load(path, load_external_data=False).metadata_props}
+    try:
+        training = json.loads(properties.get("training", "{}"))
+        hashes, shifters = (list(training.get(key, [])) for key in ("source_hashes", "shifters"))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its facts on training are damaged ({error}): give a released .onnx") from error
+    return {"data": {"source_hashes": hashes, "pairs": {"shifters": shifters}}}
 
 
 def _weights_of_plugin_file(path: Path) -> dict[str, Tensor]:
