@@ -8,7 +8,7 @@ import pytest
 
 from realtime.evaluate.cells import Interval
 from realtime.evaluate.figures import FIGURES
-from realtime.evaluate.goals import Contender, Goal, failure_text, goal_lines, goals
+from realtime.evaluate.goals import Contender, Goal, goal_lines, goals, place_text
 from realtime.evaluate.judge import Row
 from realtime.evaluate.robustness import Trial
 from realtime.evaluate.systems import HostVocoder, Nothing, PluginSystem, System
@@ -83,7 +83,8 @@ def test_cells_are_counted_against_the_best_rival_of_each_group(tmp_path: Path) 
     assert not found[ANY, "mel"].release
     assert found["better than nothing", "STOI"].met is None
     (short,) = found[AS_QUICK, "mel"].failures
-    assert failure_text(short) == "vocoder +12 music: 3.1 against 1.5 of vocoder-1024"
+    assert found[AS_QUICK, "mel"].worst == short
+    assert place_text(short) == "vocoder +12 music: 3.1 against 1.5 of vocoder-1024"
     assert [one.where for one in found[ANY, "mel"].failures] == ["vocoder +12 music", "vocoder +12 speech"]
 
 
@@ -91,6 +92,15 @@ def test_a_tie_is_as_good_as_an_inverse_but_not_better_than_nothing(tmp_path: Pa
     found = Judged(tmp_path).goals(cell("vocoder", "speech", nothing=2, vocoder_1024=2, vocoder_2048=3, model=2))
     assert counts(found["better than nothing", "mel"]) == (0, 1)
     assert counts(found[AS_QUICK, "mel"]) == (1, 1)
+    assert found[AS_QUICK, "mel"].worst is not None  # told even where the goal was reached
+
+
+def test_the_worst_place_is_told_where_a_goal_was_reached_too(tmp_path: Path) -> None:
+    cells = [*cell("vocoder", "music", nothing=3, model=1), *cell("vocoder", "speech", nothing=2, model=1.9)]
+    goal = Judged(tmp_path).goals(cells)["better than nothing", "mel"]
+    assert goal.met
+    assert goal.worst is not None
+    assert place_text(goal.worst) == "vocoder +12 speech: 1.9 against 2 of nothing"
 
 
 @pytest.mark.parametrize("mel, mel_met, pesq_met", [(0.95, False, False), (0.89, True, False), (0.79, True, True)])
@@ -120,7 +130,7 @@ def test_a_cell_in_which_a_model_gives_nothing_is_missed_not_left_out(tmp_path: 
     cells = cell("vocoder", "speech", nothing=3, vocoder_1024=1.5)
     goal = Judged(tmp_path).goals(cells)[AS_QUICK, "mel"]
     assert counts(goal) == (0, 1)
-    assert failure_text(goal.failures[0]) == "vocoder +12 speech: none against 1.5 of vocoder-1024"
+    assert place_text(goal.failures[0]) == "vocoder +12 speech: none against 1.5 of vocoder-1024"
 
 
 def test_a_model_quicker_than_every_inverse_has_nothing_to_compare_with(tmp_path: Path) -> None:
@@ -151,10 +161,10 @@ def test_speed_latency_size_and_robustness_are_goals_too(tmp_path: Path) -> None
     trial = Trial("model", "silence", -12.0, -60.0, -90.0, True, -80.0)
     found = Judged(tmp_path, (trial,), megabytes=21).goals(cells, rows)
     assert found["live", "latency, ms"].met
-    assert failure_text(found["live", "RTF, one core"].failures[0]) == "all cells: 0.3 against 0.25"
-    assert failure_text(found["size", "MB"].failures[0]) == "file: 21 against 20"
-    assert failure_text(found["robustness", "trials, dBFS"].failures[0]) == "silence at -12: -60 against -80"
-    assert failure_text(found["delay", "later than it states, ms (median)"].failures[0]) == "all cells: 10 against 3"
+    assert place_text(found["live", "RTF, one core"].failures[0]) == "all cells: 0.3 against 0.25"
+    assert place_text(found["size", "MB"].failures[0]) == "file: 21 against 20"
+    assert place_text(found["robustness", "trials, dBFS"].failures[0]) == "silence at -12: -60 against -80"
+    assert place_text(found["delay", "later than it states, ms (median)"].failures[0]) == "all cells: 10 against 3"
     slow = Judged(tmp_path, delay=2000).goals(cells, rows)
     assert ("live", "RTF, one core") not in slow
     assert slow["files", "RTF, one core"].met

@@ -243,6 +243,9 @@ def test_a_clip_damaged_in_several_ways_counts_once() -> None:
     found = statistic({"a": [1.0, 3.0], "b": [4.0], "c": []})
     assert found is not None
     assert (found.clips, found.mean) == (2, 3.0)
+    robust = statistic({"a": [3.0, 1200.0, 5.0], "b": [4.0]}, of_medians=True)
+    assert robust is not None
+    assert (robust.clips, robust.median) == (2, 4.5)
     alone = statistic({"a": [1.0, 3.0]})
     assert alone is not None
     assert (alone.low, alone.high) == (None, None)

@@ -32,8 +32,8 @@ _AHEAD_IN = ("mixed", "unseen")
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Where a goal was missed: `value` against `bar`, which `rival` sets. None where the model gave no figure."""
+class Place:
+    """Where a goal was asked: `value` against `bar`, which `rival` sets. None where the model gave no figure."""
 
     where: str
     value: float | None
@@ -47,7 +47,8 @@ class Goal:
 
     Attributes:
         reached: in how many places (cells, or groups of them) it was; places: where it could be asked.
-        failures: the others, worst first.
+        worst: the place that is furthest behind, or the least ahead where the goal was reached.
+        failures: where it was missed, worst first.
         release: a goal of a release; else one that is told beside them.
     """
 
@@ -56,7 +57,8 @@ class Goal:
     figure: str
     reached: int
     places: int
-    failures: tuple[Failure, ...] = ()
+    worst: Place | None = None
+    failures: tuple[Place, ...] = ()
     release: bool = True
 
     @property
@@ -101,16 +103,20 @@ def goal_lines(found: Sequence[Goal]) -> list[str]:
     """One line for each model and goal: counts, and the worst failure of each figure."""
     lines: dict[tuple[str, str], list[str]] = {}
     for one in found:
-        worst = f" (worst: {failure_text(one.failures[0])})" if one.failures else ""
-        count = f"{one.reached} of {one.places}{worst}" if one.places else "nothing to compare with"
-        lines.setdefault((one.model, one.goal), []).append(f"{one.figure} {count}")
+        worst = f" (worst: {place_text(one.worst)})" if one.worst else ""
+        lines.setdefault((one.model, one.goal), []).append(f"{one.figure} {count_text(one)}{worst}")
     return [f"{model}, {goal}: {'; '.join(told)}" for (model, goal), told in lines.items()]
 
 
-def failure_text(failure: Failure) -> str:
+def count_text(goal: Goal) -> str:
+    """``3 of 20``."""
+    return f"{goal.reached} of {goal.places}" if goal.places else "nothing to compare with"
+
+
+def place_text(place: Place) -> str:
     """``vocoder +12 speech: 1.20 against 1.00 of Signalsmith``."""
-    value = "none" if failure.value is None else f"{failure.value:.4g}"
-    return f"{failure.where}: {value} against {failure.bar:.4g}{f' of {failure.rival}' if failure.rival else ''}"
+    value = "none" if place.value is None else f"{place.value:.4g}"
+    return f"{place.where}: {value} against {place.bar:.4g}{f' of {place.rival}' if place.rival else ''}"
 
 
 def _races(
@@ -135,7 +141,7 @@ def _race(model: str, goal: str, cells: Sequence[Line], rivals: Sequence[str], f
     for line in cells:
         statistic = line.statistics[figure.key]
         means.setdefault(line.group, {}).update({line.system: statistic.mean} if statistic else {})
-    reached, failures = 0, []
+    places: list[tuple[float, bool, Place]] = []
     for group, found in means.items():
         values = [(sign * found[name], name) for name in rivals if name in found]
         if not values:
@@ -145,20 +151,20 @@ def _race(model: str, goal: str, cells: Sequence[Line], rivals: Sequence[str], f
         if goal == _AHEAD:
             bar = bar * MARGINS[figure.key] if figure.less_is_better else bar + MARGINS[figure.key]
         short = math.inf if value is None else sign * (value - bar)
-        if short < 0 or (short == 0 and goal != _BETTER):
-            reached += 1
-        else:
-            failures.append((short / abs(bar or 1), Failure(" ".join(group), value, bar, rival)))
-    ordered = tuple(failure for _, failure in sorted(failures, key=lambda each: (-each[0], each[1].where)))
-    return Goal(model, goal, figure.heading, reached, reached + len(ordered), ordered, release=goal != _ANY)
+        missed = short > 0 or (short == 0 and goal == _BETTER)
+        places.append((short / abs(bar or 1), missed, Place(" ".join(group), value, bar, rival)))
+    places.sort(key=lambda each: (-each[0], each[2].where))
+    failures = tuple(place for _, missed, place in places if missed)
+    reached, worst = len(places) - len(failures), places[0][2] if places else None
+    return Goal(model, goal, figure.heading, reached, len(places), worst, failures, release=goal != _ANY)
 
 
 def _pitch(model: Contender, rows: Sequence[Row], inside: dict[tuple[str, str, str], str]) -> Iterator[Goal]:
     """The median over clips; a clip whose pitch others bring back and the model does not counts as a miss."""
-    pitched = {_place(row) for row in rows if row.figures["f0_error_cents"] is not None}
+    pitched = {_asked(row) for row in rows if row.figures["f0_error_cents"] is not None}
     groups: dict[str, list[float]] = {}
     for row in rows:
-        if row.system == model.name and row.kind in WITH_PITCH and _place(row) in pitched:
+        if row.system == model.name and row.kind in WITH_PITCH and _asked(row) in pitched:
             stands = inside[row.damage, row.interval, row.kind]
             error = row.figures["f0_error_cents"]
             groups.setdefault(f"{stands} {row.kind}", []).append(math.inf if error is None else error)
@@ -168,12 +174,12 @@ def _pitch(model: Contender, rows: Sequence[Row], inside: dict[tuple[str, str, s
 
 def _delay(model: Contender, rows: Sequence[Row]) -> Iterator[Goal]:
     """How much later than its stated latency: measured, less what the damage alone is late."""
-    late = {_place(row): row.offset_samples for row in rows if row.system == NOTHING}
+    late = {_asked(row): row.offset_samples for row in rows if row.system == NOTHING}
     apart = [
         (row.offset_samples - floor) / 48
         for row in rows
         if row.system == model.name and row.offset_samples is not None
-        if (floor := late.get(_place(row))) is not None
+        if (floor := late.get(_asked(row))) is not None
     ]
     found = {"all cells": float(np.median(apart))} if apart else {}
     yield _at_most(model.name, "delay", "later than it states, ms (median)", found, MOST_DELAY_MS)
@@ -198,16 +204,18 @@ def _robust(model: Contender) -> Goal:
         if not trial.passed:
             at = "" if trial.semitones is None else f" at {trial.semitones:+g}"
             value, bar = (trial.peak_dbfs, trial.limit_dbfs) if trial.too_loud else (trial.tail_dbfs, trial.tail_limit)
-            failures.append(Failure(f"{trial.signal}{at}", value if trial.finite else None, bar))
-    count = len(model.trials)
-    return Goal(model.name, "robustness", "trials, dBFS", count - len(failures), count, tuple(failures))
+            failures.append(Place(f"{trial.signal}{at}", value if trial.finite else None, bar))
+    count, worst = len(model.trials), failures[0] if failures else None
+    return Goal(model.name, "robustness", "trials, dBFS", count - len(failures), count, worst, tuple(failures))
 
 
 def _at_most(model: str, goal: str, figure: str, values: dict[str, float], bar: float) -> Goal:
-    missed = sorted((item for item in values.items() if not item[1] <= bar), key=lambda item: -item[1])
-    failures = tuple(Failure(where, value if math.isfinite(value) else None, bar) for where, value in missed)
-    return Goal(model, goal, figure, len(values) - len(failures), len(values), failures)
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    places = [Place(where, value if math.isfinite(value) else None, bar) for where, value in ordered]
+    failures = tuple(place for place in places if place.value is None or place.value > bar)
+    worst = places[0] if places else None
+    return Goal(model, goal, figure, len(places) - len(failures), len(places), worst, failures)
 
 
-def _place(row: Row) -> tuple[str, str, str]:
+def _asked(row: Row) -> tuple[str, str, str]:
     return row.clip, row.damage, row.interval

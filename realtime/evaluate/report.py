@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realtime.evaluate.cells import damage
 from realtime.evaluate.charts import quality_against_latency, spectrogram
 from realtime.evaluate.clips import SAMPLE_RATE, Clip, read_clip
-from realtime.evaluate.goals import failure_text
+from realtime.evaluate.goals import count_text, place_text
 from realtime.evaluate.judge import original_of, systems_of
 from realtime.evaluate.output import Evaluation
 from realtime.evaluate.robustness import HEADS, table_rows
@@ -96,12 +96,12 @@ def _goals(evaluation: Evaluation) -> str:
     for model in evaluation.models:
         body = ""
         for goal in (goal for goal in evaluation.goals if goal.model == model):
-            failures = "".join(f"<li>{escape(failure_text(failure))}</li>" for failure in goal.failures)
+            failures = "".join(f"<li>{escape(place_text(place))}</li>" for place in goal.failures)
+            worst = escape(place_text(goal.worst)) if goal.worst else ""
             missed = f"<details><summary>where not</summary><ul>{failures}</ul></details>" if failures else ""
-            count = f"{goal.reached} of {goal.places}" if goal.places else "nothing to compare with"
             body += f'<tr><th scope="row">{escape(goal.goal)}</th><td class="word">{escape(goal.figure)}</td>'
-            body += f'<td class="word">{count}{missed}</td></tr>\n'
-        told += _table(f"{model}: goals", ("goal", "figure", "reached in"), body)
+            body += f'<td class="word">{count_text(goal)}</td><td class="word">{worst}{missed}</td></tr>\n'
+        told += _table(f"{model}: goals", ("goal", "figure", "reached in", "worst"), body)
     return f"<h2>Goals of a release</h2>\n{told}" if told else ""
 
 
