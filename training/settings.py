@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from training.augment import NO_GAIN_DB
 from training.pairs import PairSettings
 
-_ADDED = {"residual": False, "prestage": ""}  # what a run from before these were there means by not naming them
+# What a run from before these were there means by not naming them.
+_ADDED = {"residual": False, "prestage": "", "augment": 0.0, "gain_db": list(NO_GAIN_DB)}
+_LARGEST_GAIN_DB = 60.0
 
 
 class TrainingError(RuntimeError):
@@ -19,7 +22,8 @@ class TrainSettings:
     """One training run; `crop` and `validation_crop` in samples, `time_limit` and `log_every` in seconds.
 
     `rate_decay` lowers both learning rates linearly to zero at the last step; `ema` is the share of the running average
-    of the weights that each step keeps (0: no average); `clip` limits the norm of the whole gradient.
+    of the weights that each step keeps (0: no average); `clip` limits the norm of the whole gradient. Every crop
+    is amplified by one gain from `gain_db`, lowest and highest.
     """
 
     steps: int = 10_000
@@ -39,6 +43,7 @@ class TrainSettings:
     precision: Literal["fp32", "tf32", "bf16"] = "tf32"
     compile: bool = False
     readers: int = 2
+    gain_db: tuple[float, float] = NO_GAIN_DB
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch", "crop", "validate_every", "validation_clips", "validation_crop", "readers")
@@ -50,6 +55,10 @@ class TrainSettings:
         for name in ("muon_lr", "adamw_lr", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: give more than 0")
+        low, high = self.gain_db
+        if not -_LARGEST_GAIN_DB <= low <= high <= _LARGEST_GAIN_DB:  # also catches NaN
+            limit = f"{_LARGEST_GAIN_DB:g}"
+            raise ValueError(f"a gain of {low:g} to {high:g} dB: give the lower end first, both within ±{limit} dB")
 
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied with at a step, counted from 0."""
