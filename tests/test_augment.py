@@ -98,7 +98,8 @@ def test_shares_and_seeds_do_not_mix_in_the_cache(folder, cache):
 def test_a_noise_floor_stays_in_the_target_and_goes_through_the_shifter(folder, cache):
     audio, shifted, target, drawn = pair_with(folder, cache, "noise")
     assert level_db(target - audio) == pytest.approx(drawn.noise.level_dbfs, abs=0.01)
-    np.testing.assert_allclose(shifted, shift(target[None], SAMPLE_RATE, -5, "vocoder")[0], atol=1e-5)
+    from_target, from_clean = (shift(part[None], SAMPLE_RATE, -5, "vocoder")[0] for part in (target, audio))
+    assert level_db(shifted - from_target) < level_db(shifted - from_clean) - 20
 
 
 def test_a_narrow_band_stays_in_the_target_and_moves_nothing(folder, cache):
@@ -108,7 +109,7 @@ def test_a_narrow_band_stays_in_the_target_and_moves_nothing(folder, cache):
     kept = np.fft.rfftfreq(40_000, 1 / SAMPLE_RATE) < 0.94 * drawn.edge_hz
     np.testing.assert_allclose(spectra[1][kept], spectra[0][kept], atol=2e-3 * np.abs(spectra[0]).max())
     from_target, from_whole = (shift(part[None], SAMPLE_RATE, -5, "vocoder")[0] for part in (target, audio))
-    assert level_db(shifted - from_target) < level_db(shifted - from_whole) - 20  # 24 bits turn faint phases round
+    assert level_db(shifted - from_target) < level_db(shifted - from_whole) - 20  # no nearer: 24 bits move faint phases
 
 
 @pytest.mark.parametrize("prestage", ["", "vocoder1024"])

@@ -1,15 +1,18 @@
 """`--augment` and `--gain-db` as options: told in checkpoints and plugin files, fixed in a run, refused when bad."""
 
+import multiprocessing
 from dataclasses import replace
 
 import pytest
 
 from export.source import read_source
-from tests.runs import ignore
+from tests.runs import ignore, lines
 from tests.test_compare_report import comparison
 from training import checkpoint
+from training.compare import Task, run_task
 from training.compare_report import markdown
 from training.pairs import PairSettings
+from training.recipes import find
 from training.settings import TrainingError, TrainSettings
 
 WORDS = ("--steps", 1, "--augment", 0.5, "--gain-db", "-12..6")
@@ -39,6 +42,20 @@ def test_a_run_goes_on_with_the_same_augmentation_alone(train, augmented):
         (("--steps", 1, "--augment", 0.4, "--gain-db", "-12..6"), "another data (pairs differ)"),
     ):
         assert told in train(augmented, *words, "--resume", exit_code=1).output
+
+
+def test_train_and_compare_learn_from_the_amplified_crops(train, augmented, make_trainer, tmp_path):
+    train(tmp_path / "plain", "--steps", 1, "--augment", 0.5)
+    assert lines(augmented, "train")[0]["loss"] != lines(tmp_path / "plain", "train")[0]["loss"]
+    for name, gain_db in (("quiet", (-12.0, -6.0)), ("as_it_is", (0.0, 0.0))):
+        trainer = make_trainer(tmp_path / "unused", steps=1, gain_db=gain_db)
+        pairs = (trainer.crops.places(0)[0][0],)
+        task = Task(find("tiny"), trainer.settings, trainer.facts, pairs, pairs, tmp_path / name, "cpu", 1)
+        ours, theirs = multiprocessing.Pipe()
+        run_task(task, theirs)
+        assert ours.recv() == ("finished", "")
+    (quiet,), (plain,) = (lines(tmp_path / name / "runs/tiny", "train") for name in ("quiet", "as_it_is"))
+    assert quiet["loss"] != plain["loss"]
 
 
 def without(facts, part, name):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.signals import SAMPLE_RATE, noise, voice
+from tests.signals import SAMPLE_RATE, low_band_delay, noise, voice
 from training.lossy import CODECS, Codec, check_codecs, encode, through
 from training.recordings import PairsError
 
@@ -17,18 +17,6 @@ NAMES = [codec.name for codec in CODECS]
 
 def level_at(codec: Codec, spot: float) -> float:
     return codec.levels[0] + spot * (codec.levels[1] - codec.levels[0])
-
-
-def low_delay(heard, original, highest_hz: float = 3000) -> float:
-    """Samples that the band below an edge is late, from the slope of the phase of the cross-spectrum."""
-    size = 4096
-    whole = len(original) // size * size
-    window = np.hanning(size)
-    late, early = (np.fft.rfft(part[:whole].reshape(-1, size) * window) for part in (heard, original))
-    cross = (late * early.conj()).sum(axis=0)
-    bins = np.arange(10, int(highest_hz * size / SAMPLE_RATE))
-    phase = np.unwrap(np.angle(cross[bins]))
-    return -np.polyfit(2 * np.pi * bins / size, phase, 1, w=np.sqrt(np.abs(cross[bins])))[0]
 
 
 @settings(max_examples=30, deadline=None)
@@ -56,16 +44,16 @@ def test_clicks_stay_on_their_sample_through_every_codec(codec, spot, frames, fi
 @pytest.mark.parametrize("sound", ["noise", "voice"])
 def test_low_bands_stay_in_their_place_too(codec, spot, sound):
     audio = noise(200_000) if sound == "noise" else voice(200_000)
-    assert abs(low_delay(through(audio, codec, level_at(codec, spot)), audio)) < 0.15
+    assert abs(low_band_delay(through(audio, codec, level_at(codec, spot)), audio)) < 0.15
 
 
 def test_codec_levels_that_were_left_out_do_move_the_sound():
     audio = noise(200_000)
     vorbis, opus, mp3 = CODECS
-    assert abs(low_delay(through(audio, opus, 0.9), audio)) > 1.5  # SILK: clicks alone would not show it
+    assert abs(low_band_delay(through(audio, opus, 0.9), audio)) > 1.5  # SILK: clicks alone would not show it
     with pytest.raises(PairsError, match=r"mp3 gave 20\d{4} samples .* out of its place"):
         through(audio, replace(mp3, bitrate_mode="CONSTANT"), 0.9)
-    assert abs(low_delay(through(audio, vorbis, 1.0), audio)) < 0.15
+    assert abs(low_band_delay(through(audio, vorbis, 1.0), audio)) < 0.15
 
 
 @settings(max_examples=25, deadline=None)
