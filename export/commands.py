@@ -124,8 +124,10 @@ def _neutone_lines(report: dict[str, Any]) -> list[str]:
 
 
 def _told(out: Path, facts: Facts) -> str:
-    proof, window = facts.certificate, facts.prestage_window_samples
-    before = f"; before it runs the vocoder ({window}) at {facts.prestage_semitones:+g} semitones" if window else ""
+    proof, prestage = facts.certificate, facts.recipe.get("prestage")
+    before = f", of which {facts.lookahead_samples} are the vocoder's that is in it" if prestage else ""
+    if prestage:
+        before += f"; as the host's own to {proof['prestage_snr_db']:.0f} dB below the output"
     rounding = f"rounding of stored weights {proof['weight_rounding']:.1e}"
     if proof["quantisation_error"]:
         rounding = f"what 8 bit changes lies {proof['quantisation_snr_db']:.0f} dB below the output"

@@ -13,9 +13,14 @@ from export.graph import Graph, check_streams
 from export.graph_writer import GraphWriter
 from export.int8 import int8_product, pays
 from export.matrices import Matrices, Matrix, Rows
+from export.reference import shift_control
 from export.rewrite import Rewrites
+from export.vocoder_graph import vocoder
 from training.layers import ChannelNorm, Conv1d, Snake, StepLayer
 from training.unet import Block, Decoder, Down, Encoder, Row, UNet, Up
+from training.vocoder import vocoder_numbers
+
+SHIFT_CONTROL = "semitones"
 
 
 def fast_stream_graph(model: UNet, hop_samples: int, rewrites: Rewrites | None = None) -> Graph:
@@ -39,13 +44,17 @@ class _UNetWriter:
         model, graph = self._model, self.graph
         patch = model.recipe.patch
         audio = graph.audio(hop_samples)
+        control = graph.control(SHIFT_CONTROL) if shift_control(model.recipe) else ""
+        if model.recipe.prestage:
+            audio = vocoder(graph, audio, control, hop_samples, vocoder_numbers(model.recipe.prestage))
+        told = self._told(control)
         x = self._convolution(Rows(graph.reshape(audio, -1, patch), hop_samples // patch, patch), model.conv_in)
         skips = []
-        for encoder in model.encoders:
+        for level, encoder in enumerate(model.encoders):
             assert isinstance(encoder, Encoder)
             skips.append(x)
-            x = self._down(self._row(x, encoder.blocks), encoder.down)
-        x = self._row(x, model.middle)
+            x = self._down(self._row(self._tell(x, told, level), encoder.blocks), encoder.down)
+        x = self._row(self._tell(x, told, -1), model.middle)
         for decoder in model.decoders:
             assert isinstance(decoder, Decoder)
             x = self._row(self._up(x, decoder.up), decoder.blocks)
@@ -55,6 +64,19 @@ class _UNetWriter:
             graph.node("Add", audio, graph.reshape(made, -1, 1, hop_samples), out="audio_out")
         else:
             graph.node("Reshape", made, graph.integers((-1, 1, hop_samples)), out="audio_out")
+
+    def _told(self, control: str) -> list[str]:
+        """What each level and the middle are multiplied with, ``[1, channels]``; see `training.unet.Interval`."""
+        graph, interval = self.graph, self._model.interval
+        if interval is None:
+            return []
+        octaves = graph.node("Mul", graph.reshape(control, 1, 1), graph.number(1 / 12))
+        both = graph.node("Concat", octaves, graph.node("Abs", octaves), axis=1)
+        spread = graph.node("Gemm", both, self._weights.of(interval.spread, "weight"), transB=1)
+        return graph.split(graph.add(spread, graph.number(1.0)), interval.channels, axis=1)
+
+    def _tell(self, x: Rows, told: list[str], level: int) -> Rows:
+        return x.replaced(self.graph.node("Mul", x.name, told[level])) if told else x
 
     def _row(self, x: Rows, row: Row) -> Rows:
         for block in row:

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from export.graph_writer import OPSET
 from training.models import Model
 from training.unet import UNet, require_causal
+from training.vocoder import vocoder_numbers
 
 
 class ExportError(ValueError):
@@ -85,14 +86,19 @@ def check_streams(model: UNet, hop_samples: int) -> None:
         raise ExportError(
             f"a hop of {hop_samples} samples is no multiple of {model.recipe.name}'s {model.total_stride}"
         )
+    own_hop = vocoder_numbers(model.recipe.prestage).hop_samples if model.recipe.prestage else 1
+    if hop_samples % own_hop:
+        raise ExportError(f"a hop of {hop_samples} samples is no multiple of the vocoder's {own_hop}")
 
 
 def stream_graph(model: UNet, hop_samples: int) -> Graph:
-    """A graph for one hop: audio and states in, audio and the next states out.
+    """A graph for one hop: audio and states in, audio and the next states out; of the network alone.
 
-    Raises: ExportError if a layer looks ahead, or the hop is no multiple of the total stride.
+    Raises: ExportError if a layer looks ahead, the hop is no multiple of the total stride, or the network is
+    conditioned.
     """
     check_streams(model, hop_samples)
+    _require_unconditioned(model)
     names = state_names(model)
     past = model.silence(batch=2)  # 2, since torch would take a batch of 1 for a constant
     channels = torch.export.Dim("channels", max=64)
@@ -107,7 +113,13 @@ def stream_graph(model: UNet, hop_samples: int) -> Graph:
 
 
 def whole_graph(model: UNet) -> Graph:
-    """A graph for whole recordings ``[channels, 1, samples]``, samples a multiple of the total stride."""
+    """A graph for whole recordings ``[channels, 1, samples]``, samples a multiple of the total stride.
+
+    Raises: ExportError for a network that is conditioned or stands behind a vocoder.
+    """
+    if model.recipe.prestage:
+        raise ExportError(f"{model.recipe.name} stands behind a vocoder, which runs as a stream: leave out --offline")
+    _require_unconditioned(model)
     stride = model.total_stride
     channels, frames = torch.export.Dim("channels", max=64), torch.export.Dim("frames", min=2, max=1 << 20)
     exported = _export(
@@ -116,6 +128,13 @@ def whole_graph(model: UNet) -> Graph:
     for value in (exported.graph.input[0], exported.graph.output[0]):
         value.type.tensor_type.shape.dim[2].dim_param = "samples"
     return Graph(exported, stride)
+
+
+def _require_unconditioned(model: UNet) -> None:
+    if model.recipe.conditioned:
+        raise ExportError(
+            f"{model.recipe.name} is told the interval, which only a stream's graph takes: leave out --offline"
+        )
 
 
 def _export(

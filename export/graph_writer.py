@@ -25,6 +25,7 @@ class GraphWriter:
         self._constants: dict[str, onnx.TensorProto] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
+        self._controls: list[onnx.ValueInfoProto] = []
         self._names: dict[str, int] = {}
 
     def node(self, operator: str, *inputs: str, out: str = "", **attributes: object) -> str:
@@ -56,6 +57,48 @@ class GraphWriter:
         bounds = (self.integers([start]), self.integers([stop]), self.integers([axis]))
         return self.node("Slice", value, *bounds, out=out)
 
+    def add(self, one: str, other: str) -> str:
+        return self.node("Add", one, other)
+
+    def squared(self, value: str) -> str:
+        return self.node("Mul", value, value)
+
+    def gather(self, rows: str, places: str) -> str:
+        """Of each row ``[rows, M]`` the values at places of its own ``[rows, K]``, int64."""
+        return self.node("GatherElements", rows, places, axis=1)
+
+    def scatter(self, rows: str, places: str, values: str, reduction: str = "none") -> str:
+        """Put (or add) values ``[rows, K]`` at places ``[rows, K]`` of each row ``[rows, M]``."""
+        return self.node("ScatterElements", rows, places, values, axis=1, reduction=reduction)
+
+    def constant_like(self, rows: str, value: float) -> str:
+        """Rows of the same shape, filled with one value."""
+        return self.node("Expand", self.number(value), self.node("Shape", rows))
+
+    def bin_numbers(self, bins: int) -> str:
+        return self.weight(f"bin_numbers_{bins}", np.arange(bins, dtype=np.float32))
+
+    def index(self, number: str, count: int) -> str:
+        """A number as an index, int64, the nearest one where there is no such place; any one for NaN."""
+        bounds = (self.weight(f"index_{bound}", np.array(bound, np.int64)) for bound in (0, count - 1))
+        return self.node("Clip", self.node("Cast", number, to=TensorProto.INT64), *bounds)
+
+    def neighbours(self, rows: str, bins: int) -> tuple[str, str]:
+        """What lies one bin below and one above; 0 beyond the ends."""
+        wider = self.node("Pad", rows, self.integers((0, 1, 0, 1)))
+        return self.slice(wider, 0, bins, 1), self.slice(wider, 2, bins + 2, 1)
+
+    def complex_product(self, real: str, imaginary: str, other: str, other_imaginary: str) -> tuple[str, str]:
+        first, second = self.node("Mul", real, other), self.node("Mul", imaginary, other_imaginary)
+        third, fourth = self.node("Mul", real, other_imaginary), self.node("Mul", imaginary, other)
+        return self.node("Sub", first, second), self.add(third, fourth)
+
+    def control(self, name: str) -> str:
+        """A knob: one number, the same for all channels."""
+        info = helper.make_tensor_value_info(f"control_{name}", TensorProto.FLOAT, [1])
+        self._controls.append(info)
+        return info.name
+
     def audio(self, hop_samples: int) -> str:
         self._inputs.append(_value("audio", (1, hop_samples)))
         return "audio"
@@ -69,7 +112,7 @@ class GraphWriter:
     def model(self, hop_samples: int) -> onnx.ModelProto:
         """The finished graph; `audio_out` and every next state must have been made."""
         outputs = [_value("audio_out", (1, hop_samples)), *self._outputs]
-        model = self._model_of(self._inputs, outputs)
+        model = self._model_of([*self._inputs, *self._controls], outputs)
         onnx.checker.check_model(model, full_check=True)
         return model
 

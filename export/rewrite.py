@@ -45,7 +45,7 @@ def store_weights_as_half(model: onnx.ModelProto) -> onnx.ModelProto:
     for tensor in changed.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST_STORED_AS_HALF:
             continue
-        if tensor.name.endswith(EXACT):
+        if "." not in tensor.name or tensor.name.endswith(EXACT):  # a name without a dot is no layer's: the vocoder's
             continue
         weights = numpy_helper.to_array(tensor)
         if np.abs(weights).max() > np.finfo(np.float16).max:

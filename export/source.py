@@ -76,8 +76,6 @@ def _plugin_file(path: Path) -> Source:
         raise ExportError(
             f"{path} holds 8-bit weights, which are not the trained ones any more: give the run, or the float file"
         )
-    if facts.controls:
-        raise ExportError(f"{path} has controls, which no recipe's network has: it cannot be written anew")
     try:
         trained = build(Recipe.from_json(dict(facts.recipe)))
         checkpoint.put_weights(trained, checkpoint.read_weights(path), path)

@@ -12,18 +12,12 @@ from realtime.contract import Facts, weights_sha256
 def read_stream(path: Path) -> tuple[onnx.ModelProto, Facts]:
     """Read a streaming plugin file.
 
-    Raises: ExportError, one line, where it cannot be read, is damaged, works on whole files only, or needs the vocoder
-    before it.
+    Raises: ExportError, one line, where it cannot be read, is damaged, or works on whole files only.
     """
     model, facts = read_whole(path)
     if facts.kind != "stream":
         raise ExportError(
             f"{path} works on whole files only and cannot run as a plugin: export a causal run without --offline"
-        )
-    if facts.prestage_window_samples:
-        raise ExportError(
-            f"{path} needs the vocoder before it, which only deshift's own hosts run: use deshift live, or give a "
-            "model of a direct recipe, such as light"
         )
     return model, facts
 

@@ -11,12 +11,13 @@ import soxr
 import torch
 
 from export import readiness
-from export.certificate import Audio, Certificate, certify_int8, certify_stream, certify_whole
-from export.fast_graph import fast_stream_graph
+from export.certificate import Audio, Certificate, certify_int8, certify_prestage, certify_stream, certify_whole
+from export.fast_graph import SHIFT_CONTROL, fast_stream_graph
 from export.graph import ExportError, Graph, whole_graph
+from export.reference import delay_samples, memory_samples, shift_control
 from export.rewrite import Rewrites, store_weights_as_half, stored_weights
 from export.source import Source, read_source
-from realtime.contract import Facts, weights_sha256
+from realtime.contract import Control, Facts, weights_sha256
 from training.geometry import geometry
 from training.unet import UNet
 
@@ -97,7 +98,11 @@ def _certified(source: Source, settings: ExportSettings, probe: Audio) -> tuple[
         return graph, certify_whole(graph.model.SerializeToString(), stored, exact, probe, rate)
     graph = _stored(fast_stream_graph(exact, settings.hop_samples), settings)
     stored = _with_weights(exact, stored_weights(graph.model))
-    certificate = certify_stream(graph.model.SerializeToString(), stored, exact, probe, graph.hop_samples, rate)
+    content = graph.model.SerializeToString()
+    certificate = certify_stream(content, stored, exact, probe, graph.hop_samples, rate)
+    if exact.recipe.prestage:
+        ends = source.facts["shift_semitones"]
+        certificate = certify_prestage(certificate, content, stored, probe, graph.hop_samples, ends)
     if not settings.int8:
         return graph, certificate
     small = _stored(fast_stream_graph(exact, settings.hop_samples, Rewrites(int8=True)), settings)
@@ -124,18 +129,27 @@ def _facts(
 ) -> Facts:
     seen = geometry(source.model.recipe)
     given = {key: getattr(settings, key) for key in ("name", "description", "licence") if getattr(settings, key)}
-    lookahead = seen.lookahead if settings.offline else 0
+    lookahead = seen.lookahead if settings.offline else delay_samples(source.model.recipe)
     content = model.SerializeToString()
     return Facts(
         **{**source.facts, **given},
         kind="offline" if settings.offline else "stream",
         hop_samples=hop,
         lookahead_samples=lookahead,
-        latency_samples=0 if settings.offline else hop,
-        receptive_field_samples=seen.past + 1 + lookahead,
+        latency_samples=0 if settings.offline else hop + lookahead,
+        controls=_controls(source),
+        receptive_field_samples=seen.past + 1 + lookahead + memory_samples(source.model.recipe),
         weights_sha256=weights_sha256(content),
         certificate={**certificate.to_json(), "tensorrt": _tensorrt(content, settings)},
     )
+
+
+def _controls(source: Source) -> tuple[Control, ...]:
+    """The interval to undo, where the graph is told it; at first none, so that nothing is bent that nobody spoke of."""
+    if not shift_control(source.model.recipe):
+        return ()
+    low, high = source.facts["shift_semitones"]
+    return (Control(SHIFT_CONTROL, "semitones", low, high, min(max(0.0, low), high)),)
 
 
 def _tensorrt(content: bytes, settings: ExportSettings) -> str:

@@ -122,7 +122,8 @@ class Facts:
     def prestage_window_samples(self) -> int:
         """The window of the vocoder that must shift back before the model hears the sound; 0 where none must."""
         found = PRESTAGE.fullmatch(self.recipe.get("prestage") or "")
-        return int(found[1]) if found else 0
+        inside = any(control.name == "semitones" for control in self.controls)
+        return int(found[1]) if found and not inside else 0
 
     @property
     def prestage_semitones(self) -> float:

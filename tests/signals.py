@@ -93,3 +93,9 @@ def low_band_delay(late: Audio, early: Audio, highest_hz: float = 3000, sample_r
     bins = np.arange(10, int(highest_hz * size / sample_rate))
     slope = np.polyfit(2 * np.pi * bins / size, np.unwrap(np.angle(cross[bins])), 1, w=np.sqrt(np.abs(cross[bins])))[0]
     return float(-slope)
+
+
+def decibels_below(signal: Audio, difference: Audio) -> float:
+    """How far below a signal the power of a difference lies."""
+    power, of_difference = (np.sum(part.astype(np.float64) ** 2) for part in (signal, difference))
+    return float(10 * np.log10(power / max(of_difference, 1e-30)))

@@ -55,7 +55,7 @@ def test_the_processes_together_see_the_joint_batch(pairs, world):
     for joint, parts in zip(
         crops.batch(5), zip(*(crops.batch(5, rank, world) for rank in range(world)), strict=True), strict=True
     ):
-        assert parts[0].shape == (6 // world, 1, 511)
+        assert parts[0].shape == (6 // world, *joint.shape[1:])
         assert parts[0].dtype == np.float32
         for rank, part in enumerate(parts):
             np.testing.assert_array_equal(part, joint[rank::world])
@@ -63,8 +63,10 @@ def test_the_processes_together_see_the_joint_batch(pairs, world):
 
 def test_shifted_and_original_come_from_the_same_place(pairs):
     crops = Crops(pairs, 65, 8, seed=1)
-    shifted, original = crops.batch(0)
+    shifted, original, semitones = crops.batch(0)
+    assert shifted.shape == original.shape == (8, 1, 65)
     for row, (pair, start) in enumerate(crops.places(0)):
+        assert semitones[row] == pair.semitones
         expected = np.pad(whole(pair), ((0, 0), (0, 65)))[:, start : start + 65]
         np.testing.assert_array_equal(np.stack([shifted[row, 0], original[row, 0]]), expected)
 

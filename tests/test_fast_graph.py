@@ -20,6 +20,7 @@ from export.int8 import int8_product, quantised_rows
 from export.rewrite import Rewrites, stored_weights
 from realtime.trust import read_plugin_file
 from tests.exports import TINY, audio_of, export, model_of, refused, run_blocks, run_torch
+from tests.signals import decibels_below
 from training.recipes import Recipe
 from training.unet import UNet
 
@@ -32,11 +33,6 @@ SWITCHES = [field.name for field in dataclasses.fields(Rewrites) if field.defaul
 @pytest.fixture(scope="module")
 def wide(loud_run: Callable[..., Path]) -> UNet:
     return model_of(loud_run(WIDE), half=False)
-
-
-def decibels_below(signal: np.ndarray, noise: np.ndarray) -> float:
-    power, of_noise = (np.sum(part.astype(np.float64) ** 2) for part in (signal, noise))
-    return float(10 * np.log10(power / max(of_noise, 1e-30)))
 
 
 @pytest.mark.parametrize("switch", ["none", *SWITCHES])

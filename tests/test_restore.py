@@ -10,13 +10,15 @@ import torch
 
 import deshift
 from export.graph import plain_copy, stream_graph
+from realtime.contract import Control
 from realtime.evaluate.systems import PluginSystem
 from realtime.plugins.vocoder import Vocoder
 from realtime.quality.prestage import shift_back
 from realtime.quality.shifters import band_limit, shift
+from realtime.trust import read_plugin_file
 from tests.exports import LIMIT, audio_of, export, model_of, run_blocks, run_torch
 from tests.pair_files import QUICK, pairs_from, record
-from tests.signals import SAMPLE_RATE, chirp, click, envelope_delay_ms, noise_bursts, voice
+from tests.signals import SAMPLE_RATE, chirp, click, decibels_below, envelope_delay_ms, noise_bursts, voice
 from training import checkpoint
 from training.commands import describe
 from training.models import build
@@ -84,10 +86,11 @@ def test_a_prestage_that_cannot_shift_back_is_refused_before_anything_is_made(tm
 def test_an_untrained_model_gives_its_input_exactly(recipe):
     audio = torch.from_numpy(audio_of(512 * 9, 2))[:, None]
     model = build(recipe)
+    told = [torch.tensor([12.0, -5.0])] if recipe.conditioned else []
     with torch.no_grad():
-        assert torch.equal(model(audio), audio)
+        assert torch.equal(model(audio, *told), audio)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(model(audio), audio)
+        assert torch.equal(model(audio, *told), audio)
 
 
 def test_a_trained_model_adds_what_the_same_network_without_the_residual_makes():
@@ -105,7 +108,8 @@ def test_a_trained_model_adds_what_the_same_network_without_the_residual_makes()
 
 def test_restore_is_light_behind_the_vocoder_with_the_latency_of_both():
     light, restore = find("light"), find("restore")
-    assert dataclasses.replace(restore, name="light", residual=False, prestage="", note=light.note) == light
+    plain = {"residual": False, "conditioned": False, "biases": True, "prestage": "", "note": light.note}
+    assert dataclasses.replace(restore, name="light", **plain) == light
     told = describe(restore)
     assert (told["algorithmic_latency"], told["prestage"], told["residual"]) == (512 + 896, "vocoder1024", True)
     assert told["algorithmic_latency_ms"] < 32
@@ -117,6 +121,7 @@ def test_restore_is_light_behind_the_vocoder_with_the_latency_of_both():
     [
         ({"norm": "weight"}, "without weight norm"),
         ({"kind": "spectrogram", "causal": False}, "only waveform models"),
+        ({"kind": "spectrogram", "causal": False, "residual": False, "biases": False}, "only waveform models"),
         ({"prestage": "echo"}, "small restore: unknown pre-stage 'echo'"),
     ],
 )
@@ -138,7 +143,7 @@ def loud(recipe: Recipe, loud_run) -> Path:
     return target
 
 
-@pytest.mark.parametrize("hop", [32, 96, 512])
+@pytest.mark.parametrize("hop", [128, 384, 512])
 def test_carried_blocks_through_the_graph_equal_the_residual_model_over_the_whole(loud_run, hop):
     model = plain_copy(model_of(loud(SMALL, loud_run), half=False))
     audio = audio_of(hop * max(20, 8192 // hop), 2)
@@ -151,18 +156,20 @@ def test_the_exported_file_runs_behind_the_vocoder_as_torch_does(loud_run, probe
     source, target = loud(SMALL, loud_run), tmp_path / "restore.onnx"
     exit_code, told = export(source, "-o", target, "--audio", probe_file)
     assert exit_code == 0, told
-    assert "before it runs the vocoder (1024) at -12 semitones" in told
-    model = deshift.load(target)
-    assert (model.facts.recipe["prestage"], model.facts.shift_semitones) == ("vocoder1024", (12, 12))
+    assert "of which 896 are the vocoder's that is in it" in told
+    facts = read_plugin_file(target).facts
+    assert (facts.latency_samples, facts.lookahead_samples) == (512 + 896, 896)
+    assert (facts.recipe["prestage"], facts.shift_semitones) == ("vocoder1024", (12, 12))
+    assert facts.controls == (Control("semitones", "semitones", 12, 12, 12),)
     audio = audio_of(8193)
     # The host does not take the vocoder's delay off before the model: its first 896 samples are heard by it too.
     vocoder, padded = Vocoder(SAMPLE_RATE, 1, -12.0), np.pad(audio, ((0, 0), (0, 128 * 80 - 8193)))
     late = np.concatenate([vocoder.process(block) for block in np.split(padded, 80, axis=1)], axis=1)
     expected = run_torch(model_of(source), late)[0, 896 : 896 + 8193]
     assert np.abs(expected - late[0, 896 : 896 + 8193]).max() > 0.05
-    assert np.abs(model.process(audio[0], SAMPLE_RATE) - expected).max() <= LIMIT
     judged = PluginSystem(target, "restore").restore(audio[0], 12)
-    assert np.array_equal(judged, model.process(audio[0], SAMPLE_RATE))
+    assert judged is not None
+    assert decibels_below(expected, judged - expected) > 40
 
 
 def test_a_run_of_a_restore_recipe_starts_from_the_prestage_learns_and_goes_on(train, tmp_path, monkeypatch):

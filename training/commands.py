@@ -137,6 +137,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--ema", type=float, default=0.0, show_default=True, help="Share that a running average of weights keeps."
 )
+@click.option("--l1-weight", type=float, default=10.0, show_default=True, help="Weight of the waveforms' distance.")
 @click.option("--clip", type=float, default=1e3, show_default=True, help="Limit of the gradient's norm.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]), default="tf32", show_default=True)
@@ -240,13 +241,14 @@ def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> T
     shortest = MEL_WINDOWS[-1] // 2 + (SPECTROGRAM_HOP if recipe.kind == "spectrogram" else 0)
     if options["crop"] <= shortest:
         raise TrainingError(f"--crop {options['crop']} is too short for the loss: give more than {shortest} samples")
-    same = ("batch", "crop", "optimizer", "rate_decay", "ema", "clip", "seed", "gain_db", "precision", "validate_every")
+    same = ("batch", "crop", "optimizer", "rate_decay", "ema", "l1_weight", "clip", "seed", "gain_db", "precision")
+    of_validation = ("validate_every", "validation_clips", "validation_crop")
     return TrainSettings(
         steps=options["steps"] or recipe.steps,
         muon_lr=options["muon_rate"],
         adamw_lr=options["adamw_rate"],
         compile=compiled,
-        **{name: options[name] for name in (*same, "validation_clips", "validation_crop")},
+        **{name: options[name] for name in (*same, *of_validation)},
     )
 
 

@@ -266,8 +266,8 @@ def _write_outputs(task: Task, trainer: Trainer) -> None:
     if trainer.average:
         trainer.model.load_state_dict(trainer.average)
     for place, index in enumerate(listened(len(trainer.clips)), start=1):
-        shifted = trainer.fit(trainer.clips[index].shifted)
-        output = restore(trainer.model, shifted, trainer.machine.device)
+        clip = trainer.clips[index]
+        output = restore(trainer.model, trainer.fit(clip.shifted), clip.semitones, trainer.machine.device)
         write_sound(task.folder, place, task.recipe.name, output, task.facts.pairs.sample_rate)
 
 

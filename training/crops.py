@@ -74,22 +74,24 @@ class Crops:
         self._gain_db = gain_db
         self._ends = np.cumsum([pair.frames for pair in pairs])
 
-    def batch(self, step: int, rank: int = 0, world: int = 1) -> tuple[Audio, Audio]:
+    def batch(self, step: int, rank: int = 0, world: int = 1) -> tuple[Audio, Audio, Audio]:
         """The crops of one step, the same whenever it is asked for.
 
         Args: step: from 0; rank, world: this process and their number; it gets the rows ``rank::world``.
-        Returns: shifted, original, each ``(batch / world, 1, crop)`` float32.
+        Returns: shifted, original, each ``(batch / world, 1, crop)`` float32, and the semitones of the shift
+            ``(batch / world,)`` float32.
         Raises: PairsError if `world` does not divide the batch, or a cached file cannot be read.
         """
         if self._batch % world or not 0 <= rank < world:
             raise PairsError(
                 f"a batch of {self._batch} cannot be split for process {rank} of {world}: change the batch"
             )
-        rows = [read_crop(pair, start, self._crop) for pair, start in self.places(step)[rank::world]]
-        both = np.stack(rows)[:, :, None]
+        places = self.places(step)[rank::world]
+        both = np.stack([read_crop(pair, start, self._crop) for pair, start in places])[:, :, None]
         if self._gain_db != NO_GAIN_DB:
             both = amplified(both, gains(self._gain_db, self._seed, step, self._batch)[rank::world])
-        return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1])
+        semitones = np.array([pair.semitones for pair, _ in places], np.float32)
+        return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1]), semitones
 
     def places(self, step: int) -> list[tuple[Pair, int]]:
         """The pair and start frame of every row of the joint batch of a step."""

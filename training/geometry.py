@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from training.models import build
+from training.models import Model, build
 from training.recipes import Recipe
 from training.spectrogram_unet import BINS, HOP, WINDOW, SpectrogramUNet
 
@@ -90,8 +90,10 @@ def geometry(recipe: Recipe) -> Geometry:
     return Geometry(total_stride, field, past, lookahead, last + 1)
 
 
-def parameter_count(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def parameter_count(model: Model) -> int:
+    """What is trained: biases that a recipe does without are zeros, and no weights."""
+    named = model.named_parameters()
+    return sum(value.numel() for name, value in named if model.recipe.biases or not name.endswith(".bias"))
 
 
 def macs_per_second(recipe: Recipe) -> float:
@@ -115,5 +117,6 @@ def macs_per_second(recipe: Recipe) -> float:
         model.restore(torch.empty(1, 2, BINS, 64, device="meta"))
     else:
         samples = 64 * model.total_stride
-        model(torch.empty(1, 1, samples, device="meta"))
+        told = [torch.empty(1, device="meta")] if recipe.conditioned else []
+        model(torch.empty(1, 1, samples, device="meta"), *told)
     return total * SAMPLE_RATE / samples

@@ -23,7 +23,7 @@ from training.crops import Audio, Crops
 from training.logbook import Logbook
 from training.losses import DeshiftLoss
 from training.machine import Machine, versions
-from training.models import build
+from training.models import Model, build
 from training.optimizers import Optimizers
 from training.recipes import Recipe
 from training.settings import DataFacts, TrainingError, TrainSettings, changed_keys
@@ -68,7 +68,7 @@ class Trainer:
         self.recipe, self.settings, self.facts = recipe, settings, facts
         self.crops, self.clips, self.folder, self.machine = crops, clips, folder, machine
         torch.manual_seed(settings.seed)
-        self.model: nn.Module = build(recipe).to(machine.device)
+        self.model: Model = build(recipe).to(machine.device)
         self.loss = DeshiftLoss(facts.pairs.sample_rate, settings.l1_weight).to(machine.device)
         self.optimizers = Optimizers(
             self.model, settings.muon_lr, settings.adamw_lr, use_muon=settings.optimizer == "muon"
@@ -120,9 +120,9 @@ class Trainer:
                     self._leave_probe()
                 floor = self._floor(logbook)
                 trained = self._trained_model()
-                for shifted, original in self._batches():
+                for shifted, original, semitones in self._batches():
                     begun = time.monotonic()
-                    figures = self._learn(trained, shifted, original)
+                    figures = self._learn(trained, shifted, original, semitones)
                     self.step += 1
                     self.seconds += time.monotonic() - begun
                     over = time_limit is not None and time.monotonic() - started > time_limit
@@ -137,10 +137,10 @@ class Trainer:
                 logbook.close()
         return self.step == self.settings.steps
 
-    def _learn(self, trained: nn.Module, shifted: Tensor, original: Tensor) -> dict[str, float]:
+    def _learn(self, trained: nn.Module, shifted: Tensor, original: Tensor, semitones: Tensor) -> dict[str, float]:
         rate = self.settings.rate_factor(self.step)
         with self.machine.autocast(self.settings.precision):
-            estimate = trained(shifted)
+            estimate = trained(shifted, semitones) if self.recipe.conditioned else trained(shifted)
         loss = self.loss(estimate.float(), original)
         loss.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
@@ -186,7 +186,8 @@ class Trainer:
         kept = {name: value.clone() for name, value in weights.items()} if self.average else {}
         if self.average:
             self.model.load_state_dict(self.average)
-        estimates = [restore(self.model, self.fit(clip.shifted), self.machine.device) for clip in self.clips]
+        device = self.machine.device
+        estimates = [restore(self.model, self.fit(clip.shifted), clip.semitones, device) for clip in self.clips]
         if kept:
             self.model.load_state_dict(kept)
         if not all(np.isfinite(estimate).all() for estimate in estimates):
@@ -249,9 +250,9 @@ class Trainer:
         assert isinstance(model, nn.Module)
         return DistributedDataParallel(model) if self.machine.world > 1 else model
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Batches from this step on, read ahead by threads; none for a finished run that is resumed."""
-        waiting: list[Future[tuple[Audio, Audio]]] = []
+        waiting: list[Future[tuple[Audio, Audio, Audio]]] = []
         with ThreadPoolExecutor(self.settings.readers) as readers:
             step = self.step
             try:
@@ -259,8 +260,9 @@ class Trainer:
                     while len(waiting) <= self.settings.readers:
                         waiting.append(readers.submit(self.crops.batch, step, self.machine.rank, self.machine.world))
                         step += 1
-                    shifted, original = (self.fit(part) for part in waiting.pop(0).result())
-                    yield self.machine.tensor(shifted), self.machine.tensor(original)
+                    shifted, original, semitones = waiting.pop(0).result()
+                    parts = (self.fit(shifted), self.fit(original), semitones)
+                    yield tuple(self.machine.tensor(part) for part in parts)  # type: ignore[misc]
             finally:
                 for future in waiting:
                     future.cancel()

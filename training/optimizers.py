@@ -62,7 +62,7 @@ class Optimizers:
     """Both optimisers as one: the learning rates share a factor, the states share a dictionary by parameter name."""
 
     def __init__(self, model: nn.Module, muon_lr: float, adamw_lr: float, use_muon: bool) -> None:
-        named = dict(model.named_parameters())
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = {name: p for name, p in named.items() if use_muon and is_matrix(p)}
         others = {name: p for name, p in named.items() if name not in matrices}
         self._named = {"muon": matrices, "adamw": others}

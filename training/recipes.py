@@ -17,7 +17,8 @@ class Recipe:
 
     ``channels`` has one entry more than ``blocks`` and ``factors``: the width of each level, then the middle's.
     Block j of every level looks through ``kernels[j]``; a single kernel serves all blocks.
-    A `residual` network adds what it makes to its input, and begins by adding nothing. `prestage` shifts the damaged
+    A `residual` network adds what it makes to its input, and begins by adding nothing; a `conditioned` one is told the
+    interval that is undone. Without `biases` what is made of silence is silence. `prestage` shifts the damaged
     sound back before the network hears it, in training and in the host: one of `realtime.quality.prestage.PRESTAGES`,
     or empty for none.
     """
@@ -35,6 +36,8 @@ class Recipe:
     activation: Literal["gelu", "snake"] = "gelu"
     causal: bool = False
     residual: bool = False
+    conditioned: bool = False
+    biases: bool = True
     prestage: str = ""
     steps: int = 10_000
     note: str = ""
@@ -50,6 +53,8 @@ class Recipe:
             raise ValueError(f"recipe {self.name}: {max(self.blocks)} blocks a level need as many kernels, or one")
         if self.kind == "spectrogram" and self.causal:
             raise ValueError(f"recipe {self.name}: spectrogram models have no causal form; choose a waveform recipe")
+        if (self.conditioned or not self.biases) and self.kind == "spectrogram":
+            raise ValueError(f"recipe {self.name}: only waveform models can be conditioned or do without biases")
         if self.residual and (self.kind == "spectrogram" or self.norm == "weight"):
             raise ValueError(f"recipe {self.name}: only waveform models without weight norm have a residual form")
         if self.prestage:
@@ -137,8 +142,19 @@ OWN_RECIPES: tuple[Recipe, ...] = (
         _LIGHT,
         "restore",
         residual=True,
+        conditioned=True,
+        biases=False,
         prestage="vocoder1024",
         note="light behind the host's vocoder, which shifts back; the network adds what the two shifts took",
+    ),
+    _vary(
+        _LIGHT,
+        "studio",
+        residual=True,
+        conditioned=True,
+        biases=False,
+        prestage="vocoder2048",
+        note="as restore, behind the longer window: for files, where 21 ms more do not matter",
     ),
     Recipe(
         "tiny",

@@ -9,7 +9,14 @@ from training.augment import NO_GAIN_DB
 from training.pairs import PairSettings
 
 # What a run from before these were there means by not naming them.
-_ADDED = {"residual": False, "prestage": "", "augment": 0.0, "gain_db": list(NO_GAIN_DB)}
+_ADDED = {
+    "residual": False,
+    "conditioned": False,
+    "biases": True,
+    "prestage": "",
+    "augment": 0.0,
+    "gain_db": list(NO_GAIN_DB),
+}
 _LARGEST_GAIN_DB = 60.0
 
 

@@ -107,10 +107,30 @@ class Decoder(nn.Module):
         return self.merge(torch.cat([x, skip], dim=1))
 
 
+class Interval(nn.Module):
+    """What a conditioned network multiplies its frames with for being told the interval, one part a level; at first 1.
+
+    semitones ``(B,)``, of the shift to undo -> ``(B, C, 1)`` for the width C of each level and of the middle. Direction
+    and distance are separate inputs, since what a shifter breaks follows both. A factor, so that silence stays silent.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.spread = nn.Linear(2, sum(channels), bias=False)
+        nn.init.zeros_(self.spread.weight)
+
+    def forward(self, semitones: Tensor) -> tuple[Tensor, ...]:
+        octaves = semitones[:, None] / 12
+        factors = 1 + self.spread(torch.cat([octaves, octaves.abs()], dim=1))
+        return factors[..., None].split(self.channels, dim=1)
+
+
 class UNet(nn.Module):
     """Audio ``(B, 1, T)``, full scale ±1 -> audio of the same shape; `total_stride` must divide T.
 
-    A residual one gives its input plus what the layers make of it, at first nothing.
+    A residual one gives its input plus what the layers make of it, at first nothing. A conditioned one also takes the
+    interval to undo, in semitones ``(B,)``.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -122,6 +142,7 @@ class UNet(nn.Module):
         self.middle = Row(recipe.channels[-1], [recipe.mid_kernel] * recipe.mid_blocks, recipe)
         self.decoders = nn.ModuleList(Decoder(recipe, level) for level in reversed(levels))
         self.conv_out = Conv1d(recipe.channels[0], recipe.patch, 5, recipe.causal)
+        self.interval = Interval(recipe.channels) if recipe.conditioned else None
         if recipe.norm == "weight":
             for layer in self.modules():
                 if isinstance(layer, nn.Conv1d):
@@ -129,6 +150,11 @@ class UNet(nn.Module):
         if recipe.residual:  # zeros in the last layer alone: its own gradient is not zero, so training can begin
             for parameter in self.conv_out.parameters():
                 nn.init.zeros_(parameter)
+        if not recipe.biases:  # zeros that are no weights any more: in silence every layer gives zeros
+            for name, parameter in self.named_parameters():
+                if name.endswith(".bias"):
+                    nn.init.zeros_(parameter)
+                    parameter.requires_grad_(False)
 
     @property
     def total_stride(self) -> int:
@@ -142,31 +168,43 @@ class UNet(nn.Module):
         """The past of a stream that starts: zeros, one tensor for each of `step_layers`."""
         return [layer.silence(batch) for layer in self.step_layers().values()]
 
-    def step(self, audio: Tensor, past: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def step(
+        self, audio: Tensor, past: Sequence[Tensor], semitones: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """One block of a stream: audio ``(B, 1, k * total_stride)`` and the past -> audio, the next past.
 
         Raises: ValueError if a layer looks ahead.
         """
         require_causal(self)
         tape = BlockTape(past)
-        return self._run(audio, tape), tape.present
+        return self._run(audio, tape, semitones), tape.present
 
-    def forward(self, audio: Tensor) -> Tensor:
-        return self._run(audio, Whole())
+    def forward(self, audio: Tensor, semitones: Tensor | None = None) -> Tensor:
+        return self._run(audio, Whole(), semitones)
 
-    def _run(self, audio: Tensor, tape: Tape) -> Tensor:
+    def _run(self, audio: Tensor, tape: Tape, semitones: Tensor | None) -> Tensor:
         x = tape.run(self.conv_in, fold(audio, self.recipe.patch))
+        told = self._told(semitones)
         skips = []
-        for encoder in self.encoders:
+        for level, encoder in enumerate(self.encoders):
             assert isinstance(encoder, Encoder)
             skips.append(x)
-            x = encoder.run(x, tape)
-        x = self.middle.run(x, tape)
+            x = encoder.run(x * told[level] if told else x, tape)
+        x = self.middle.run(x * told[-1] if told else x, tape)
         for decoder in self.decoders:
             assert isinstance(decoder, Decoder)
             x = decoder.run(x, skips.pop(), tape)
         made = unfold(tape.run(self.conv_out, x), self.recipe.patch)
         return audio + made if self.recipe.residual else made
+
+    def _told(self, semitones: Tensor | None) -> tuple[Tensor, ...]:
+        """What each level and the middle are multiplied with; nothing for a network that is not conditioned."""
+        if self.interval is None:
+            return ()
+        if semitones is None:
+            raise ValueError(f"recipe {self.recipe.name} is conditioned: tell it the interval to undo, in semitones")
+        told: tuple[Tensor, ...] = self.interval(semitones)
+        return told
 
 
 def require_causal(model: UNet) -> None:

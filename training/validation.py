@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from realtime.quality.metrics import mel_distance, mr_stft, si_sdr
+from training.models import Model
 from training.pairs import Pair, centre_crops
 from training.settings import TrainingError, TrainSettings
 
@@ -17,11 +17,12 @@ Audio = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Clip:
-    """One validation clip, each array ``(1, T)``."""
+    """One validation clip, each array ``(1, T)``, and the shift in semitones that lies between them."""
 
     name: str
     shifted: Audio
     original: Audio
+    semitones: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def fixed_clips(pairs: Sequence[Pair], settings: TrainSettings) -> tuple[Clip, .
     """
     crops = centre_crops(pairs, settings.validation_crop, settings.validation_clips)
     clips = tuple(
-        Clip(f"{pair.source} {pair.shifter} {pair.semitones:+g}", shifted, original)
+        Clip(f"{pair.source} {pair.shifter} {pair.semitones:+g}", shifted, original, pair.semitones)
         for pair, shifted, original in crops
         if np.abs(original).max() > 1e-3
     )
@@ -62,8 +63,9 @@ def score(estimates: Iterable[Audio], clips: Sequence[Clip], sample_rate: int) -
 
 
 @torch.no_grad()
-def restore(model: nn.Module, shifted: Audio, device: torch.device) -> Audio:
-    """Run a model over one whole clip ``(1, T)``; T must suit its total stride."""
+def restore(model: Model, shifted: Audio, semitones: float, device: torch.device) -> Audio:
+    """Run a model over one whole clip ``(1, T)``, shifted by `semitones`; T must suit its total stride."""
     audio = torch.from_numpy(shifted)[None].to(device)
-    restored: Audio = model(audio)[0].float().cpu().numpy()
+    told = [torch.tensor([semitones], device=device)] if model.recipe.conditioned else []
+    restored: Audio = model(audio, *told)[0].float().cpu().numpy()
     return restored

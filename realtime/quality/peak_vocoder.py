@@ -14,9 +14,9 @@ WINDOWS: tuple[int, ...] = (512, 1024, 2048)
 HOPS_PER_WINDOW = 8
 LARGEST_SHIFT_SEMITONES = 12.0
 
-_SQUARED_HANN_MEAN = 3 / 8
-_ONSET_RISE = 4.0  # in power, from one window to the next: 6 dB in an eighth of a window is an attack
-_EXTENSION = 0.15  # of a region, on both sides, into the gaps that a shift up leaves between regions
+SYNTHESIS_GAIN = 1 / (3 / 8 * HOPS_PER_WINDOW)  # the mean of a squared Hann window is 3/8
+ONSET_RISE = 4.0  # in power, from one window to the next: 6 dB in an eighth of a window is an attack
+EXTENSION = 0.15  # of a region, on both sides, into the gaps that a shift up leaves between regions
 _LOSS_STEPS = 128  # of the table of rounding losses
 
 Samples = NDArray[np.float32]
@@ -44,14 +44,14 @@ class PeakVocoder:
         self._channels, self._size = channels, window_samples
         self._hop = window_samples // HOPS_PER_WINDOW
         self._window = np.hanning(window_samples + 1)[:-1]
-        self._synthesis = self._window / (_SQUARED_HANN_MEAN * HOPS_PER_WINDOW)
+        self._synthesis = self._window * SYNTHESIS_GAIN
         self._bins = window_samples // 2 + 1
         self._heard = np.zeros((channels, window_samples))
         self._overlap = np.zeros((channels, window_samples))
         self._turned = np.zeros(channels * self._bins)  # radians by which each bin's region has been turned so far
         # Of this window and the one before; the two columns of zeros are what the outer bins are compared with.
         self._power, self._past_power = (np.zeros((channels, self._bins + 2)) for _ in range(2))
-        self._loss = _rounding_loss(self._window)
+        self._loss = rounding_loss(self._window)
         self.replaced_samples = 0  # of the input: NaN or infinite, taken as 0
 
     @property
@@ -103,7 +103,7 @@ class PeakVocoder:
         moves = (ratio - 1) * (bins + _peak_offsets(power, peaks))
         starts = _region_starts(power, peaks)
         turned = self._turned[peaks] + moves * (2 * math.pi / HOPS_PER_WINDOW)
-        rises = np.add.reduceat(power.reshape(-1), starts) > _ONSET_RISE * np.add.reduceat(past.reshape(-1), starts)
+        rises = np.add.reduceat(power.reshape(-1), starts) > ONSET_RISE * np.add.reduceat(past.reshape(-1), starts)
         if rises.any():  # turning counts from the attack, so that all bins of the region meet there again
             turned[rises] = -2 * math.pi * moves[rises] * _attack_places(spectrum, peaks[rises])
         turned -= 2 * math.pi * np.floor(turned / (2 * math.pi))
@@ -119,7 +119,7 @@ class PeakVocoder:
         return _moved(spectrum, peaks, starts, lengths, whole, factors)
 
 
-def _rounding_loss(window: Array) -> Array:
+def rounding_loss(window: Array) -> Array:
     """Gains that undo what rounding a move costs: entry i is for a remainder of i / 128 bins, -64 to 64 (from the end).
 
     A part that is off by some bins turns under the two windows by as much; overlapping windows then add up to less.
@@ -254,7 +254,7 @@ def _extended(
 
     A peak of rounding errors beside a tone would else carry the tone's skirt away with it.
     """
-    extra = np.ceil(_EXTENSION * (stops - starts)).astype(np.intp)
+    extra = np.ceil(EXTENSION * (stops - starts)).astype(np.intp)
     wider_starts, wider_stops = np.maximum(starts - extra, floor), np.minimum(stops + extra, ends)
     own = levels[peaks]
     return (

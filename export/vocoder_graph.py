@@ -1,0 +1,193 @@
+"""The host's vocoder as operators of the graph: fixed shapes, no control flow, every hop of a call in one go.
+
+Computes what `realtime.quality.peak_vocoder.PeakVocoder` computes, in float32. What that keeps as lists of peaks lies
+here in every bin: a bin knows its *owner*, the peak of its region, and what a region shares is gathered from there.
+Only the turning goes from hop to hop. Source: Laroche & Dolson, WASPAA 1999; see there for what is added.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from export.graph_writer import GraphWriter
+from export.vocoder_regions import Moved, Peaks, find_peaks, moved_apart, moved_together
+from export.vocoder_transform import Transform
+from training.vocoder import VocoderNumbers
+
+TURN = 2 * math.pi
+_SMALL = 1e-37  # keeps a quotient of zeros from being no number
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Names of ``[rows, bins]`` float32, a row for each hop of each channel."""
+
+    real: str
+    imaginary: str
+    power: str
+    level: str
+
+
+def vocoder(graph: GraphWriter, audio: str, control: str, hop_samples: int, numbers: VocoderNumbers) -> str:
+    """Undo a shift of `control` semitones ``[1]``: ``[channels, 1, hop]`` -> the same, 7/8 of a window later.
+
+    Args: hop_samples: a multiple of the vocoder's own.
+    """
+    return _Vocoder(graph, hop_samples, numbers).write(audio, control)
+
+
+class _Vocoder:
+    def __init__(self, graph: GraphWriter, hop_samples: int, numbers: VocoderNumbers) -> None:
+        self._graph, self._numbers = graph, numbers
+        self._hop, self._size, self._step = hop_samples, numbers.window_samples, numbers.hop_samples
+        self._frames, self._bins = hop_samples // numbers.hop_samples, numbers.bins
+        self._hops_per_window = self._size // self._step
+        self._transform = Transform(graph, self._size)
+
+    def write(self, audio: str, control: str) -> str:
+        graph = self._graph
+        ratio = graph.node("Exp", graph.node("Mul", control, graph.number(-math.log(2) / 12)))
+        real, imaginary = self._transform.forward(self._windows(audio))
+        power = graph.add(graph.squared(real), graph.squared(imaginary))
+        heard = Spectrum(real, imaginary, power, graph.node("Sqrt", power))
+        peaks = find_peaks(graph, power, heard.level, self._bins)
+        moves = self._moves(heard, ratio)
+        turned = self._turned(heard, peaks, moves)
+        own_moves = graph.gather(moves, peaks.owner)
+        whole = graph.node("Round", own_moves)
+        factors = self._factors(own_moves, whole, turned)
+        halves = np.ones(self._bins, np.float32)
+        halves[[0, -1]] = 0.5  # each of these two stands for itself and for its mirror image
+        half = graph.weight(f"vocoder_halves_{self._bins}", halves)
+        parts = Moved(graph.node("Mul", real, half), graph.node("Mul", imaginary, half))
+        level = graph.node("Mul", heard.level, half)
+        down = moved_together(graph, parts, whole, factors, self._bins)
+        extended = self._numbers.extension
+        up = moved_apart(graph, parts, level, peaks, graph.node("Round", moves), factors, extended, self._bins)
+        rises = graph.node("Greater", ratio, graph.number(1.0))
+        made = Moved(*(graph.node("Where", rises, *both) for both in zip(up, down, strict=True)))
+        return self._overlapped(self._transform.inverse(made.real, made.imaginary))
+
+    def _windows(self, audio: str) -> str:
+        """The windows that end with each hop: ``[rows, window]``."""
+        graph, kept = self._graph, self._size - self._step
+        heard = graph.node("Concat", graph.state("vocoder_heard", (1, kept)), audio, axis=2)
+        graph.slice(heard, self._hop, self._hop + kept, 2, out="next_vocoder_heard")
+        places = self._step * np.arange(self._frames)[:, None] + np.arange(self._size)
+        frames = graph.node("Gather", heard, graph.weight("vocoder_places", places.astype(np.int64)), axis=2)
+        window = graph.weight(f"vocoder_window_{self._size}", self._numbers.window.astype(np.float32))
+        return graph.reshape(graph.node("Mul", frames, window), -1, self._size)
+
+    def _moves(self, heard: Spectrum, ratio: str) -> str:
+        """By how many bins each bin would move if it were a peak; `peak_vocoder._peak_offsets` has the formula."""
+        graph = self._graph
+        left, right = graph.neighbours(heard.level, self._bins)
+        total = graph.add(graph.add(left, right), graph.node("Mul", heard.level, graph.number(2.0)))
+        difference = graph.node("Mul", graph.node("Sub", right, left), graph.number(2.0))
+        offset = graph.node("Div", difference, graph.add(total, graph.number(_SMALL)))
+        offset = graph.node("Clip", offset, graph.number(-0.5), graph.number(0.5))
+        offset = graph.node("Mul", offset, self._inside())
+        place = graph.add(offset, graph.bin_numbers(self._bins))
+        return graph.node("Mul", place, graph.node("Sub", ratio, graph.number(1.0)))
+
+    def _inside(self) -> str:
+        inside = np.ones(self._bins, np.float32)
+        inside[[0, -1]] = 0
+        return self._graph.weight(f"vocoder_inside_{self._bins}", inside)
+
+    def _turned(self, heard: Spectrum, peaks: Peaks, moves: str) -> str:
+        """By how much each bin's region has been turned, hop after hop, in whole turns: 0 to 1, ``[rows, bins]``."""
+        graph = self._graph
+        rises = graph.node("Greater", *self._region_powers(heard, peaks))
+        fresh = graph.node("Neg", graph.node("Mul", moves, self._attack_places(heard)))
+        fresh, gained = graph.gather(fresh, peaks.owner), graph.gather(moves, peaks.owner)
+        gained = graph.node("Mul", gained, graph.number(1 / self._hops_per_window))
+        added = graph.node("Where", rises, fresh, gained)
+        kept = graph.node("Where", rises, graph.number(0.0), graph.number(1.0))
+        has_phase = graph.node("Cast", graph.node("Greater", peaks.owner_number, graph.number(0.0)), to=1)
+        # One row a channel and hop: apart by hop, since each goes on from the one before; a constant has no phase.
+        turned = graph.state("vocoder_turned", (self._bins,))
+        hops = zip(
+            self._by_hop(graph.node("Mul", added, has_phase)),
+            self._by_hop(graph.node("Mul", kept, has_phase)),
+            self._by_hop(peaks.owner),
+            strict=True,
+        )
+        steps = []
+        for place, (addition, keep, owner) in enumerate(hops):
+            sum_ = graph.add(graph.node("Mul", graph.gather(turned, owner), keep), addition)
+            out = "next_vocoder_turned" if place == self._frames - 1 else ""
+            turned = graph.node("Sub", sum_, graph.node("Floor", sum_), out=out)
+            steps.append(graph.node("Unsqueeze", turned, graph.integers([1])))
+        joined = steps[0] if len(steps) == 1 else graph.node("Concat", *steps, axis=1)
+        return graph.reshape(joined, -1, self._bins)
+
+    def _by_hop(self, rows: str) -> list[str]:
+        parts = self._graph.reshape(rows, -1, self._frames, self._bins)
+        apart = [parts] if self._frames == 1 else self._graph.split(parts, [1] * self._frames, axis=1)
+        return [self._graph.node("Squeeze", part, self._graph.integers([1])) for part in apart]
+
+    def _region_powers(self, heard: Spectrum, peaks: Peaks) -> tuple[str, str]:
+        """The power of each bin's region, now and, times the rise that makes an onset, one hop ago."""
+        graph, bins = self._graph, self._bins
+        by_hop = graph.reshape(heard.power, -1, self._frames, bins)
+        past = graph.state("vocoder_power", (1, bins))
+        graph.slice(by_hop, self._frames - 1, self._frames, 1, out="next_vocoder_power")
+        if self._frames > 1:
+            past = graph.node("Concat", past, graph.slice(by_hop, 0, self._frames - 1, 1), axis=1)
+        past = graph.node("Mul", graph.reshape(past, -1, bins), graph.number(self._numbers.onset_rise))
+        nothing = graph.constant_like(heard.power, 0.0)
+        sums = [graph.scatter(nothing, peaks.owner, power, reduction="add") for power in (heard.power, past)]
+        return graph.gather(sums[0], peaks.owner), graph.gather(sums[1], peaks.owner)
+
+    def _attack_places(self, heard: Spectrum) -> str:
+        """When in the window each bin sounds, in windows from the middle: its group delay, from its two neighbours."""
+        graph, bins = self._graph, self._bins
+        (left, right), (left_i, right_i) = (graph.neighbours(x, bins) for x in (heard.real, heard.imaginary))
+        real, imaginary = heard.real, heard.imaginary
+        # Minus (next * own' + own * last'), where ' is the conjugate: its angle counts from the window's middle.
+        around, around_i = graph.add(left, right), graph.add(left_i, right_i)
+        across, across_i = graph.node("Sub", right, left), graph.node("Sub", right_i, left_i)
+        x = graph.add(graph.node("Mul", around, real), graph.node("Mul", around_i, imaginary))
+        y = graph.node("Sub", graph.node("Mul", across_i, real), graph.node("Mul", across, imaginary))
+        angle = self._angle(graph.node("Neg", y), graph.node("Neg", x))
+        return graph.node("Mul", graph.node("Mul", angle, graph.number(-1 / TURN)), self._inside())
+
+    def _angle(self, y: str, x: str) -> str:
+        """The angle of (x, y), -pi to pi, by the half-angle tangent, whose form is chosen for what does not cancel."""
+        graph = self._graph
+        length = graph.node("Sqrt", graph.add(graph.squared(x), graph.squared(y)))
+        right = graph.node("Div", y, graph.add(graph.add(length, x), graph.number(_SMALL)))
+        left = graph.node("Div", graph.node("Sub", length, x), y)
+        tangent = graph.node("Where", graph.node("Less", x, graph.number(0.0)), left, right)
+        return graph.node("Mul", graph.node("Atan", tangent), graph.number(2.0))
+
+    def _factors(self, moves: str, whole: str, turned: str) -> Moved:
+        """What each region is multiplied with: turned, and given back the level that rounding its move costs."""
+        graph = self._graph
+        table = self._numbers.loss_gains.astype(np.float32)
+        most = len(table) // 2  # the entry for a rest of half a bin; the middle one is for none
+        rest = graph.node("Mul", graph.node("Sub", moves, whole), graph.number(2 * most))
+        index = graph.index(graph.add(graph.node("Round", rest), graph.number(most)), len(table))
+        gain = graph.node("Gather", graph.weight(f"vocoder_loss_{self._size}", table), index)
+        # The turning counts from the middle of the window, where a move by one bin is half a turn from its start.
+        odd = graph.node("Mod", whole, graph.number(2.0), fmod=1)
+        sign = graph.node("Sub", graph.number(1.0), graph.node("Mul", graph.node("Abs", odd), graph.number(2.0)))
+        gain = graph.node("Mul", gain, sign)
+        angle = graph.node("Mul", turned, graph.number(TURN))
+        return Moved(*(graph.node("Mul", gain, graph.node(wave, angle)) for wave in ("Cos", "Sin")))
+
+    def _overlapped(self, frames: str) -> str:
+        """Add the windows where they lie; what later ones still add to is the state."""
+        graph, per_window = self._graph, self._hops_per_window
+        kept = per_window - 1
+        synthesis = graph.weight("vocoder_synthesis", self._numbers.synthesis.astype(np.float32))
+        parts = graph.reshape(graph.node("Mul", frames, synthesis), -1, self._frames * per_window, self._step)
+        parts = graph.node("Concat", graph.state("vocoder_overlap", (kept, self._step)), parts, axis=1)
+        hop, part = np.divmod(np.arange(self._frames * per_window), per_window)
+        targets = np.concatenate([np.arange(kept), hop + part])
+        adds = (targets == np.arange(self._frames + kept)[:, None]).astype(np.float32)
+        added = graph.node("MatMul", graph.weight("vocoder_adds", adds), parts)
+        graph.slice(added, self._frames, self._frames + kept, 1, out="next_vocoder_overlap")
+        return graph.reshape(graph.slice(added, 0, self._frames, 1), -1, 1, self._hop)
