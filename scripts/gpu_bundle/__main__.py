@@ -42,7 +42,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _pack(options: argparse.Namespace, words: Sequence[str]) -> None:
     from scripts.gpu_bundle import wheels  # with torch, which neither `join` nor the box's own words need
-    from scripts.gpu_bundle.pack import PackSettings, pack
+    from scripts.gpu_bundle.pack import LISTING, PackSettings, pack
 
     if options.run is None and not words:
         raise BundleError("what is to be trained? Give a recipe and its options after --, as for `deshift train`")
@@ -64,7 +64,7 @@ def _pack(options: argparse.Namespace, words: Sequence[str]) -> None:
         run=options.run,
     )
     bundle = pack(settings, options.out)
-    print(f"{bundle}: {mib(bundle.stat().st_size)}; what is in it stands in {bundle.with_suffix('.json')}")
+    print(f"{bundle}: {mib(bundle.stat().st_size)}; what is in it stands in {LISTING} beside it")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ The standard library alone, until the training code of the bundle is loaded for 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -58,8 +59,8 @@ def train(bundle: Path, words: Sequence[str]) -> None:
         files, left_out = collect(work / RUN, {LOG: work / LOG, NOTE: work / _UNPACKED}, limit, paths)
         parts = write_parts(files, out, room, left_out)
     for name in left_out:
-        print(f"left out: {name} (--out-mib is {limit / MIB:g}); it is in {work / RUN}")
-    print(f"{out}: {len(parts)} parts, {mib(sum(part.size for part in parts))}")
+        print(f"left out: {name} (--out-mib is {limit / MIB:g}); it is in {work / RUN}", flush=True)
+    print(f"{out}: {len(parts)} parts, {mib(sum(part.size for part in parts))}", flush=True)
     if not (work / RUN / "last.safetensors").exists():
         raise BundleError(
             f"training saved nothing (exit code {status}{', time was up' if trainee.asked else ''}): "
@@ -80,10 +81,13 @@ def prepare(bundle: Path, manifest: Manifest, work: Path) -> None:
             raise BundleError(f"{work} was not made by this bundle: give another --work, or delete it")
     else:
         partial = work.with_name(f"{work.name}.{os.getpid()}.partial")
-        unpack(bundle, manifest, partial)
-        _install(partial)
-        (partial / _UNPACKED).write_bytes(manifest.to_json())
-        partial.replace(work)
+        try:
+            unpack(bundle, manifest, partial)
+            _install(partial)
+            (partial / _UNPACKED).write_bytes(manifest.to_json())
+            partial.replace(work)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     _name_by_origin(manifest, work)
 
 
@@ -103,6 +107,8 @@ def _install(folder: Path) -> None:
     wheels = sorted(str(path) for path in (folder / WHEELS).glob("*.whl"))
     if not wheels:
         return
+    if PathFinder.find_spec("pip") is None:
+        raise BundleError("this Python has no pip to install the bundle's wheels with: use another Python")
     quiet = ("--quiet", "--no-compile", "--no-cache-dir", "--disable-pip-version-check", "--no-warn-script-location")
     alone = ("--no-index", "--no-deps", "--find-links", str(folder / WHEELS), "--target", str(folder / SITE))
     command = [sys.executable, "-m", "pip", "install", *quiet, *alone, *wheels]

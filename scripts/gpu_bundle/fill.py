@@ -24,6 +24,12 @@ class Filling:
     skipped: tuple[str, ...]
     kbps: int
 
+    def folders(self, kind: str) -> tuple[str, ...]:
+        """The places of `data` or `validation` that hold something."""
+        return tuple(
+            sorted({name.rpartition("/")[0] for name in self.sources if name.startswith(f"{kind}/")}, key=_number)
+        )
+
     def seconds(self, kind: str) -> float:
         """Of `data` or of `validation`."""
         return sum(source.seconds for name, source in self.sources.items() if name.startswith(f"{kind}/"))
@@ -61,15 +67,22 @@ def fill(
     whole = filled.take(judged, places("validation", validation))
     whole &= filled.take(list(in_turn(training)), places("data", data))
     done = filled.done()
-    trained = sum(name.startswith("data/") for name in done.sources)
     if wanted is not None and not whole:
         raise BundleError(
             f"the {len(wanted)} recordings of the run do not fit into the {mib(room)} that are left, "
             f"even at {KBPS[-1]} kbit/s: give a larger --max-mib, or start a new run with --init"
         )
-    if not trained or (trained == 1 and not validation):
-        raise BundleError(f"{mib(room)} are left for recordings, too little for any: give a larger --max-mib")
+    _see_enough(done, room, bool(validation))
     return done
+
+
+def _see_enough(done: Filling, room: int, judges: bool) -> None:
+    """Training wants something on either side, and holds some of its own out where there is no --validation."""
+    if judges and not done.folders("validation"):
+        told = f"; {done.skipped[0]}" if done.skipped else f" in the {mib(room)} that are left"
+        raise BundleError(f"no recording of --validation can be packed{told}")
+    if sum(name.startswith("data/") for name in done.sources) < (1 if judges else 2):
+        raise BundleError(f"{mib(room)} are left for recordings, too little for any: give a larger --max-mib")
 
 
 class _Filler:
@@ -107,6 +120,10 @@ def _see_all(wanted: Collection[str], found: Sequence[Source]) -> None:
             f"{len(missing)} of the {len(wanted)} recordings of the run are not in the folders: "
             "give the folders that it was packed from, as they were"
         )
+
+
+def _number(place: str) -> int:
+    return int(place.split("/")[1])
 
 
 def _plain(name: str) -> str:

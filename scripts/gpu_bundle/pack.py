@@ -10,11 +10,11 @@ from scripts.gpu_bundle import arguments, wheels
 from scripts.gpu_bundle.archive import PROGRAM, Manifest, archive_size, listed, write_archive
 from scripts.gpu_bundle.box import APP, NOTE, RUN, WHEELS
 from scripts.gpu_bundle.files import MIB, BundleError, mib, sha256_of
-from scripts.gpu_bundle.fill import Filling, fill, places
+from scripts.gpu_bundle.fill import Filling, fill
 from training.checkpoint import of_run
 
 ROOT = Path(__file__).parents[2]
-BUNDLE, LISTING = "bundle.pyz", "bundle.json"
+BUNDLE, LISTING = "bundle.pyz", "contents.json"
 PACKAGES, SINGLE_FILES = ("training", "realtime", "export"), ("deshift.py", "pyproject.toml", "LICENSE")
 CODE = (".py", ".json")
 PROGRAM_FILES = ("__init__", "archive", "box", "files", "parts", "results", "trainee")
@@ -53,16 +53,13 @@ class PackSettings:
 
 
 def pack(settings: PackSettings, out: Path) -> Path:
-    """Write `bundle.pyz` and, for people, `bundle.json` into a folder. Returns: the bundle.
+    """Write `bundle.pyz` and, for people, `contents.json` into a folder. Returns: the bundle.
 
     Raises: BundleError, one line, for what is wrong or does not fit; OSError.
     """
     earlier = _earlier(settings.run) if settings.run else None
     words = earlier.arguments if earlier else settings.words
     longest_s = earlier.longest_s if earlier else settings.longest_s
-    data, validation = places("data", settings.data), places("validation", settings.validation)
-    if earlier and (earlier.data, earlier.validation) != (data, validation):
-        raise BundleError(f"{settings.run} was packed from other folders ({_named(earlier)}): give the same, in order")
     arguments.check(words, settings.data, settings.out_mib)
     start = _start(settings)
     fixed = _code() | _wheels(settings) | start
@@ -73,6 +70,9 @@ def pack(settings: PackSettings, out: Path) -> Path:
         longest_s,
         set(earlier.origins.values()) if earlier else None,
     )
+    data, validation = filling.folders("data"), filling.folders("validation")
+    if earlier and (earlier.data, earlier.validation) != (data, validation):
+        raise BundleError(f"{settings.run} was packed from other folders ({_named(earlier)}): give the same, in order")
     content = {**fixed, **filling.content}
     manifest = Manifest(
         arguments=words,
@@ -160,7 +160,7 @@ def _room(settings: PackSettings, fixed: Mapping[str, bytes]) -> int:
 
 
 def _for_people(filling: Filling, bundle: Path, fixed: list[str]) -> dict[str, Any]:
-    """What `bundle.json` says."""
+    """What `contents.json` says."""
     return {
         "file": bundle.name,
         "bytes": bundle.stat().st_size,

@@ -75,8 +75,8 @@ class Trainee:
 
     def _listen(self, process: subprocess.Popen[bytes], log: Path) -> None:
         assert process.stdout is not None
-        with log.open("ab") as file:
-            for line in process.stdout:
+        with process.stdout as said, log.open("ab") as file:
+            for line in said:
                 sys.stdout.buffer.write(line)
                 sys.stdout.buffer.flush()
                 file.write(line)
