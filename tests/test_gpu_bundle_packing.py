@@ -1,6 +1,7 @@
 """What goes into a bundle: recordings evenly and by content, coded to fit, and arguments that the box will accept."""
 
 import json
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import soundfile
 
 from scripts.gpu_bundle import wheels
+from scripts.gpu_bundle.__main__ import parser, split
+from scripts.gpu_bundle.arguments import check
 from scripts.gpu_bundle.choose import Source, find_sources, fitting_kbps, in_turn
 from scripts.gpu_bundle.encode import encode
 from scripts.gpu_bundle.files import BundleError
@@ -187,3 +190,14 @@ def test_wheels_are_asked_for_by_every_tag_that_the_box_takes():
     for platform in ("linux", "glibc2.28-mips", "glibc2.x-x86_64"):
         with pytest.raises(BundleError, match="is unknown: give one like glibc2"):
             wheels.fetch(("soxr",), "3.12", platform)
+
+
+def test_the_commands_of_the_guide_are_understood(voices):
+    guide = (Path(__file__).parents[1] / "docs/gpu.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in guide.splitlines() if line.startswith("python -m scripts.")]
+    assert [words[3] for words in lines] == ["pack", "join", "pack"]
+    for words in lines:
+        own, passed_on = split(words[3:])
+        parsed = parser().parse_args(own)  # exits where one is not understood
+        if passed_on:
+            check(passed_on, [voices / "voices"], parsed.out_mib)

@@ -19,11 +19,11 @@ from scripts.gpu_bundle.parts import join
 
 def main(words: Sequence[str]) -> None:
     """One of the three verbs; `train` runs a bundle here as the box would."""
-    own, passed_on = _split(words)
+    own, passed_on = split(words)
     if own[:1] == ["train"] and len(own) > 1 and not own[1].startswith("-"):
         box.main(Path(own[1]), ["train", *own[2:]])
         return
-    options = _parser().parse_args(own)
+    options = parser().parse_args(own)
     try:
         if options.verb == "join":
             names = join(options.folder, options.out)
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
         sys.exit(f"Error: {error}")
 
 
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """What stands before the first `--`, and what after it."""
     at = words.index("--") if "--" in words else len(words)
     return list(words[:at]), list(words[at + 1 :])
@@ -67,11 +67,10 @@ def _pack(options: argparse.Namespace, words: Sequence[str]) -> None:
     print(f"{bundle}: {mib(bundle.stat().st_size)}; what is in it stands in {LISTING} beside it")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.gpu_bundle", description=(__doc__ or "").partition("\n")[0]
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The verbs and what they take."""
+    root = argparse.ArgumentParser(prog="python -m scripts.gpu_bundle", description=(__doc__ or "").partition("\n")[0])
+    verbs = root.add_subparsers(dest="verb", required=True)
     pack = verbs.add_parser("pack", help="code, recordings and wheels into one file", usage=(
         "%(prog)s --data DIR --out FOLDER [options] -- RECIPE [options of deshift train]"))  # fmt: skip
     pack.add_argument("--data", type=Path, action="append", required=True, help="folder of recordings; repeatable")
@@ -94,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     joined = verbs.add_parser("join", help="check the parts that came back and make a run of them")
     joined.add_argument("folder", type=Path, help="with parts.json")
     joined.add_argument("--out", type=Path, required=True, help="folder of the run; made anew")
-    return parser
+    return root
 
 
 if __name__ == "__main__":
