@@ -1,6 +1,8 @@
 """How long a second of a recording takes to become a pair, by shifter, and to be shifted back for `restore`.
 
-python -m benchmarks.pair_time
+    python -m benchmarks.pair_time
+
+Prints the processor time of one core; docs/gpu.md holds the figures.
 """
 
 import time
@@ -15,7 +17,7 @@ SECONDS, RATE, SEMITONES, ROUNDS = 10, 48_000, 5.0, 5
 
 
 def main() -> None:
-    """Print the processor time of one core, the median of five rounds."""
+    """The median of five rounds for each shifter."""
     original = voice(SECONDS * RATE)[None]
     for shifter in SHIFTER_NAMES:
         times = []

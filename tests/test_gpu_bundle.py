@@ -1,5 +1,6 @@
 """A bundle on its whole way: packed, trained where nothing is, stopped, joined, exported, gone on with."""
 
+import hashlib
 import json
 import signal
 import sys
@@ -190,3 +191,38 @@ def test_a_bundle_that_was_damaged_on_its_way_is_refused_in_one_line(bundle, tmp
             places = ("--work", str(folder / "work"), "--out", str(folder / "out"))
             gpu_bundle(["train", str(folder / "bundle.pyz"), *places])
         assert sorted(path.name for path in folder.iterdir()) in (["bundle.pyz"], ["bundle.pyz", "out"])
+
+
+def altered(bundle: Path, folder: Path, changes: dict[str, bytes | None]) -> Path:
+    """The bundle written anew with other content, the checksums of the zip right again; None leaves a file out."""
+    folder.mkdir()
+    with zipfile.ZipFile(bundle) as old, zipfile.ZipFile(folder / "bundle.pyz", "w") as new:
+        content = {name: old.read(name) for name in old.namelist()} | changes
+        for name, data in content.items():
+            if data is not None:
+                new.writestr(name, data)
+    return folder / "bundle.pyz"
+
+
+def test_a_bundle_that_is_not_what_its_manifest_says_is_refused_in_one_line(bundle, tmp_path):
+    with zipfile.ZipFile(bundle) as archive:
+        facts = json.loads(archive.read("manifest.json"))
+    facts["files"]["../outside"] = [0, hashlib.sha256(b"").hexdigest()]
+    leads_out = json.dumps(facts).encode()
+    for changes, told in (
+        ({"app/deshift.py": b"print('other')"}, "app/deshift.py is damaged (its checksum is another)"),
+        ({"app/deshift.py": None}, "app/deshift.py is missing"),
+        ({"app/more.py": b""}, "app/more.py is not in its manifest"),
+        ({"../outside": b"", "manifest.json": leads_out}, "'../outside' would be written outside"),
+        ({"manifest.json": b"{}"}, "its manifest is damaged ('format')"),
+        ({"manifest.json": b'{"format": "deshift bundle 0"}'}, "its manifest is damaged ('arguments')"),
+        ({"manifest.json": None}, "is no whole bundle"),
+    ):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        places = ("--work", str(folder / "work"), "--out", str(folder / "out"))
+        with pytest.raises(SystemExit) as refused:
+            gpu_bundle(["train", str(altered(bundle, folder, changes)), *places])
+        assert str(refused.value).startswith("Error: ")
+        assert told in str(refused.value)
+        assert not list(folder.glob("work*"))
+        assert not list(folder.rglob("outside"))
