@@ -15,10 +15,11 @@ from rich.table import Table
 from realtime.quality.metrics import MEL_WINDOWS
 from realtime.quality.prestage import prestage_delay
 from realtime.quality.shifters import SHIFTER_NAMES
+from training.adversarial_options import adversarial_options, adversarial_settings, rates_and_l1_weight
 from training.checkpoint import CheckpointError
 from training.crops import Crops
 from training.geometry import SAMPLE_RATE, Geometry, geometry, macs_per_second, parameter_count
-from training.loop import LAST, Trainer, leave
+from training.loop import LAST, Trainer
 from training.machine import Machine
 from training.models import build
 from training.pairs import PairIndex, PairsError, PairSettings, make_pairs, split_validation
@@ -131,13 +132,13 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--crop", type=click.IntRange(1), default=32_768, show_default=True, help="Samples of a training crop.")
 @click.option("--optimizer", type=click.Choice(["muon", "adamw"]), default="muon", show_default=True)
-@click.option("--muon-rate", type=float, default=5e-3, show_default=True, help="Learning rate of the matrices.")
-@click.option("--adamw-rate", type=float, default=5e-4, show_default=True, help="Learning rate of the rest.")
+@click.option("--muon-rate", type=float, help="Rate of the matrices.  [default: 0.005; with --adversarial 0.001]")
+@click.option("--adamw-rate", type=float, help="Rate of the rest.  [default: 0.0005; with --adversarial 0.0001]")
+@click.option("--l1-weight", type=float, help="Weight of the L1 term.  [default: 10; with --adversarial 0]")
 @click.option("--rate-decay", is_flag=True, help="Lower both rates linearly to zero at the last step.")
 @click.option(
     "--ema", type=float, default=0.0, show_default=True, help="Share that a running average of weights keeps."
 )
-@click.option("--l1-weight", type=float, default=10.0, show_default=True, help="Weight of the waveforms' distance.")
 @click.option("--clip", type=float, default=1e3, show_default=True, help="Limit of the gradient's norm.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]), default="tf32", show_default=True)
@@ -152,6 +153,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--init", type=click.Path(exists=True, path_type=Path), help="Start from a checkpoint, a run or an .onnx."
 )
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@adversarial_options
 def train(recipe: str, out: Path, device: str, threads: int | None, time_limit: float | None, **options: Any) -> None:
     """Train RECIPE on folders of recordings: pairs (shifted, original) are made once and cached.
 
@@ -168,7 +170,7 @@ def train(recipe: str, out: Path, device: str, threads: int | None, time_limit: 
             done = trainer.run(line.show, time_limit * 60 if time_limit is not None else None)
             line.close()
         finally:
-            leave(machine)
+            machine.leave()
     except (TrainingError, PairsError, CheckpointError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if machine.leads:
@@ -241,13 +243,13 @@ def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> T
     shortest = MEL_WINDOWS[-1] // 2 + (SPECTROGRAM_HOP if recipe.kind == "spectrogram" else 0)
     if options["crop"] <= shortest:
         raise TrainingError(f"--crop {options['crop']} is too short for the loss: give more than {shortest} samples")
-    same = ("batch", "crop", "optimizer", "rate_decay", "ema", "l1_weight", "clip", "seed", "gain_db", "precision")
+    same = ("batch", "crop", "optimizer", "rate_decay", "ema", "clip", "seed", "gain_db", "precision")
     of_validation = ("validate_every", "validation_clips", "validation_crop")
     return TrainSettings(
         steps=options["steps"] or recipe.steps,
-        muon_lr=options["muon_rate"],
-        adamw_lr=options["adamw_rate"],
         compile=compiled,
+        adversarial=adversarial_settings(options),
+        **rates_and_l1_weight(options),
         **{name: options[name] for name in (*same, *of_validation)},
     )
 
