@@ -136,6 +136,7 @@ def _facts_of_run(model: UNet, saved: dict[str, Any]) -> dict[str, Any]:
             **{key: data[key] for key in ("folders", "licences", "hours")},
             "shifters": shifters,
             "semitones": semitones,
+            "augment": data["pairs"].get("augment", 0.0),  # older runs had none
             "steps": saved["step"],
             "hours_of_training": saved["seconds"] / 3600,
             "started_from": started_from(saved["origin"]),

@@ -6,7 +6,7 @@ One file, so that a save is atomic. Nothing is pickled.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`facts` is plain JSON: step, recipe, settings, versions, …"""
+    """`facts` is plain JSON: step, recipe, settings, versions, …; `adversary` is the state of an adversarial stage."""
 
     weights: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     facts: dict[str, Any]
+    adversary: dict[str, Tensor] = field(default_factory=dict)
 
     def best_weights(self) -> dict[str, Tensor]:
         """The averaged weights where an average was kept, else the weights as they stand."""
@@ -48,6 +49,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             ("weights", checkpoint.weights),
             ("ema", checkpoint.ema),
             ("optimizer", checkpoint.optimizer),
+            ("adversary", checkpoint.adversary),
         )
         for name, tensor in group.items()
     }
@@ -78,11 +80,12 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} cannot be read ({error}): take an earlier checkpoint") from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a deshift checkpoint (format {metadata.get('format')!r})")
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "optimizer": {}, "adversary": {}}
     for key, tensor in tensors.items():
         part, _, name = key.partition(":")
         parts[part][name] = tensor
-    return Checkpoint(parts["weights"], parts["ema"], parts["optimizer"], json.loads(metadata["facts"]))
+    facts = json.loads(metadata["facts"])
+    return Checkpoint(parts["weights"], parts["ema"], parts["optimizer"], facts, parts["adversary"])
 
 
 def of_run(folder: Path) -> Path:
@@ -98,6 +101,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix.lower() == ".onnx":
         return _weights_of_plugin_file(path)
     return load(of_run(path)).best_weights()
+
+
+def read_adversary(path: Path) -> dict[str, Tensor]:
+    """The state of the adversarial stage beside these weights; empty where there was none, or it was not kept."""
+    return {} if path.suffix.lower() == ".onnx" else load(of_run(path)).adversary
 
 
 def read_origin(path: Path) -> dict[str, Any]:
