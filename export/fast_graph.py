@@ -18,7 +18,6 @@ from export.rewrite import Rewrites
 from export.vocoder_graph import vocoder
 from training.layers import ChannelNorm, Conv1d, Snake, StepLayer
 from training.unet import Block, Decoder, Down, Encoder, Row, UNet, Up
-from training.vocoder import vocoder_numbers
 
 SHIFT_CONTROL = "semitones"
 
@@ -46,7 +45,7 @@ class _UNetWriter:
         audio = graph.audio(hop_samples)
         control = graph.control(SHIFT_CONTROL) if shift_control(model.recipe) else ""
         if model.recipe.prestage:
-            audio = vocoder(graph, audio, control, hop_samples, vocoder_numbers(model.recipe.prestage))
+            audio = vocoder(graph, audio, control, hop_samples, model.recipe.prestage)
         told = self._told(control)
         x = self._convolution(Rows(graph.reshape(audio, -1, patch), hop_samples // patch, patch), model.conv_in)
         skips = []

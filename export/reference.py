@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from training.recipes import Recipe
 from training.unet import UNet
-from training.vocoder import prestage_delay, shift_back, vocoder_numbers
+from training.vocoder import prestage_delay, shift_back, vocoder_windows
 
 Audio = NDArray[np.float32]
 
@@ -24,8 +24,8 @@ def delay_samples(recipe: Recipe) -> int:
 
 
 def memory_samples(recipe: Recipe) -> int:
-    """How far a sample reaches in the vocoder: its window; what it has turned by goes on to the next onset."""
-    return vocoder_numbers(recipe.prestage).window_samples if recipe.prestage else 0
+    """How far a sample reaches in the vocoder: its longer window; what it has turned by goes on to the next onset."""
+    return vocoder_windows(recipe.prestage)[1].heard if recipe.prestage else 0
 
 
 def before_network(recipe: Recipe, audio: Audio, semitones: float) -> Audio:

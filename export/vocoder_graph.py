@@ -13,7 +13,7 @@ import numpy as np
 from export.graph_writer import GraphWriter
 from export.vocoder_regions import Moved, Peaks, find_peaks, moved_apart, moved_together
 from export.vocoder_transform import Transform
-from training.vocoder import VocoderNumbers
+from training.vocoder import EXTENSION, ONSET_RISE, Windows, vocoder_windows
 
 TURN = 2 * math.pi
 _SMALL = 1e-37  # keeps a quotient of zeros from being no number
@@ -29,31 +29,54 @@ class Spectrum:
     level: str
 
 
-def vocoder(graph: GraphWriter, audio: str, control: str, hop_samples: int, numbers: VocoderNumbers) -> str:
+def vocoder(graph: GraphWriter, audio: str, control: str, hop_samples: int, prestage: str) -> str:
     """Undo a shift of `control` semitones ``[1]``: ``[channels, 1, hop]`` -> the same, 7/8 of a window later.
 
-    Args: hop_samples: a multiple of the vocoder's own.
+    Shifts down and shifts up have windows of their own, so both are worked out, and one is taken.
+    Args: hop_samples: a multiple of the vocoder's own; prestage: one of `realtime.quality.prestage.PRESTAGES`.
     """
-    return _Vocoder(graph, hop_samples, numbers).write(audio, control)
+    down, up = vocoder_windows(prestage)
+    ratio = graph.node("Exp", graph.node("Mul", control, graph.number(-math.log(2) / 12)))
+    one, kept = graph.number(1.0), up.heard - up.hop
+    heard = graph.node("Concat", graph.state("vocoder_heard", (1, kept)), audio, axis=2)
+    graph.slice(heard, hop_samples, hop_samples + kept, 2, out="next_vocoder_heard")
+    lower = _Shifter(graph, "down", hop_samples, down).write(heard, up.heard, graph.node("Min", ratio, one))
+    higher = _Shifter(graph, "up", hop_samples, up).write(heard, up.heard, graph.node("Max", ratio, one))
+    frames = graph.node("Where", graph.node("Greater", ratio, one), higher, lower)
+    return _overlapped(graph, frames, hop_samples, up)
 
 
-class _Vocoder:
-    def __init__(self, graph: GraphWriter, hop_samples: int, numbers: VocoderNumbers) -> None:
-        self._graph, self._numbers = graph, numbers
-        self._hop, self._size, self._step = hop_samples, numbers.window_samples, numbers.hop_samples
-        self._frames, self._bins = hop_samples // numbers.hop_samples, numbers.bins
-        self._hops_per_window = self._size // self._step
-        self._transform = Transform(graph, self._size)
+def _overlapped(graph: GraphWriter, frames: str, hop_samples: int, using: Windows) -> str:
+    """Add windows ``[rows, latency]`` where they lie; what later ones still add to is the state."""
+    count, per_window = hop_samples // using.hop, using.latency // using.hop
+    kept = per_window - 1
+    parts = graph.reshape(frames, -1, count * per_window, using.hop)
+    parts = graph.node("Concat", graph.state("vocoder_overlap", (kept, using.hop)), parts, axis=1)
+    hop, part = np.divmod(np.arange(count * per_window), per_window)
+    targets = np.concatenate([np.arange(kept), hop + part])
+    adds = (targets == np.arange(count + kept)[:, None]).astype(np.float32)
+    added = graph.node("MatMul", graph.weight("vocoder_adds", adds), parts)
+    graph.slice(added, count, count + kept, 1, out="next_vocoder_overlap")
+    return graph.reshape(graph.slice(added, 0, count, 1), -1, 1, hop_samples)
 
-    def write(self, audio: str, control: str) -> str:
-        graph = self._graph
-        ratio = graph.node("Exp", graph.node("Mul", control, graph.number(-math.log(2) / 12)))
-        real, imaginary = self._transform.forward(self._windows(audio))
+
+class _Shifter:
+    """One direction. `name` tells its states and constants from the other's."""
+
+    def __init__(self, graph: GraphWriter, name: str, hop_samples: int, using: Windows) -> None:
+        self._graph, self._name, self._using = graph, name, using
+        self._frames, self._bins = hop_samples // using.hop, using.bins
+        self._transform = Transform(graph, using.heard)
+
+    def write(self, heard: str, longest: int, ratio: str) -> str:
+        """What was heard ``[channels, 1, longest - one hop + hop_samples]`` -> shifted windows ``[rows, latency]``."""
+        graph, using = self._graph, self._using
+        real, imaginary = self._transform.forward(self._windows(heard, longest))
         power = graph.add(graph.squared(real), graph.squared(imaginary))
-        heard = Spectrum(real, imaginary, power, graph.node("Sqrt", power))
-        peaks = find_peaks(graph, power, heard.level, self._bins)
-        moves = self._moves(heard, ratio)
-        turned = self._turned(heard, peaks, moves)
+        spectrum = Spectrum(real, imaginary, power, graph.node("Sqrt", power))
+        peaks = find_peaks(graph, power, spectrum.level, self._bins)
+        moves = self._moves(spectrum, ratio)
+        turned = self._turned(spectrum, peaks, moves)
         own_moves = graph.gather(moves, peaks.owner)
         whole = graph.node("Round", own_moves)
         factors = self._factors(own_moves, whole, turned)
@@ -61,33 +84,39 @@ class _Vocoder:
         halves[[0, -1]] = 0.5  # each of these two stands for itself and for its mirror image
         half = graph.weight(f"vocoder_halves_{self._bins}", halves)
         parts = Moved(graph.node("Mul", real, half), graph.node("Mul", imaginary, half))
-        level = graph.node("Mul", heard.level, half)
-        down = moved_together(graph, parts, whole, factors, self._bins)
-        extended = self._numbers.extension
-        up = moved_apart(graph, parts, level, peaks, graph.node("Round", moves), factors, extended, self._bins)
-        rises = graph.node("Greater", ratio, graph.number(1.0))
-        made = Moved(*(graph.node("Where", rises, *both) for both in zip(up, down, strict=True)))
-        return self._overlapped(self._transform.inverse(made.real, made.imaginary))
+        if self._name == "down":
+            made = moved_together(graph, parts, whole, factors, self._bins)
+        else:
+            level = graph.node("Mul", spectrum.level, half)
+            peak_moves = graph.node("Round", moves)
+            made = moved_apart(graph, parts, level, peaks, peak_moves, factors, EXTENSION, self._bins)
+        frames = self._transform.inverse(made.real, made.imaginary, using.latency)
+        return graph.node("Mul", frames, self._constant("synthesis", using.synthesis[-using.latency :]))
 
-    def _windows(self, audio: str) -> str:
+    def _constant(self, name: str, values: np.ndarray) -> str:
+        return self._graph.weight(f"vocoder_{self._name}_{name}", values.astype(np.float32))
+
+    def _windows(self, heard: str, longest: int) -> str:
         """The windows that end with each hop: ``[rows, window]``."""
-        graph, kept = self._graph, self._size - self._step
-        heard = graph.node("Concat", graph.state("vocoder_heard", (1, kept)), audio, axis=2)
-        graph.slice(heard, self._hop, self._hop + kept, 2, out="next_vocoder_heard")
-        places = self._step * np.arange(self._frames)[:, None] + np.arange(self._size)
-        frames = graph.node("Gather", heard, graph.weight("vocoder_places", places.astype(np.int64)), axis=2)
-        window = graph.weight(f"vocoder_window_{self._size}", self._numbers.window.astype(np.float32))
-        return graph.reshape(graph.node("Mul", frames, window), -1, self._size)
+        graph, using = self._graph, self._using
+        places = using.hop * np.arange(self._frames)[:, None] + np.arange(longest - using.heard, longest)
+        index = graph.weight(f"vocoder_{self._name}_places", places.astype(np.int64))
+        frames = graph.node("Mul", graph.node("Gather", heard, index, axis=2), self._constant("window", using.analysis))
+        return graph.reshape(frames, -1, using.heard)
 
     def _moves(self, heard: Spectrum, ratio: str) -> str:
         """By how many bins each bin would move if it were a peak; `peak_vocoder._peak_offsets` has the formula."""
         graph = self._graph
         left, right = graph.neighbours(heard.level, self._bins)
         total = graph.add(graph.add(left, right), graph.node("Mul", heard.level, graph.number(2.0)))
-        difference = graph.node("Mul", graph.node("Sub", right, left), graph.number(2.0))
-        offset = graph.node("Div", difference, graph.add(total, graph.number(_SMALL)))
+        lean = graph.node("Div", graph.node("Sub", right, left), graph.add(total, graph.number(_SMALL)))
+        lean = graph.node("Mul", lean, self._inside())
+        squared, (*lower, highest) = graph.squared(lean), self._using.offsets
+        offset = graph.number(highest)
+        for factor in reversed(lower):
+            offset = graph.add(graph.node("Mul", offset, squared), graph.number(factor))
+        offset = graph.node("Mul", offset, lean)
         offset = graph.node("Clip", offset, graph.number(-0.5), graph.number(0.5))
-        offset = graph.node("Mul", offset, self._inside())
         place = graph.add(offset, graph.bin_numbers(self._bins))
         return graph.node("Mul", place, graph.node("Sub", ratio, graph.number(1.0)))
 
@@ -102,12 +131,12 @@ class _Vocoder:
         rises = graph.node("Greater", *self._region_powers(heard, peaks))
         fresh = graph.node("Neg", graph.node("Mul", moves, self._attack_places(heard)))
         fresh, gained = graph.gather(fresh, peaks.owner), graph.gather(moves, peaks.owner)
-        gained = graph.node("Mul", gained, graph.number(1 / self._hops_per_window))
+        gained = graph.node("Mul", gained, graph.number(self._using.hop / self._using.heard))
         added = graph.node("Where", rises, fresh, gained)
         kept = graph.node("Where", rises, graph.number(0.0), graph.number(1.0))
         has_phase = graph.node("Cast", graph.node("Greater", peaks.owner_number, graph.number(0.0)), to=1)
         # One row a channel and hop: apart by hop, since each goes on from the one before; a constant has no phase.
-        turned = graph.state("vocoder_turned", (self._bins,))
+        turned = graph.state(f"vocoder_{self._name}_turned", (self._bins,))
         hops = zip(
             self._by_hop(graph.node("Mul", added, has_phase)),
             self._by_hop(graph.node("Mul", kept, has_phase)),
@@ -117,7 +146,7 @@ class _Vocoder:
         steps = []
         for place, (addition, keep, owner) in enumerate(hops):
             sum_ = graph.add(graph.node("Mul", graph.gather(turned, owner), keep), addition)
-            out = "next_vocoder_turned" if place == self._frames - 1 else ""
+            out = f"next_vocoder_{self._name}_turned" if place == self._frames - 1 else ""
             turned = graph.node("Sub", sum_, graph.node("Floor", sum_), out=out)
             steps.append(graph.node("Unsqueeze", turned, graph.integers([1])))
         joined = steps[0] if len(steps) == 1 else graph.node("Concat", *steps, axis=1)
@@ -132,11 +161,11 @@ class _Vocoder:
         """The power of each bin's region, now and, times the rise that makes an onset, one hop ago."""
         graph, bins = self._graph, self._bins
         by_hop = graph.reshape(heard.power, -1, self._frames, bins)
-        past = graph.state("vocoder_power", (1, bins))
-        graph.slice(by_hop, self._frames - 1, self._frames, 1, out="next_vocoder_power")
+        past = graph.state(f"vocoder_{self._name}_power", (1, bins))
+        graph.slice(by_hop, self._frames - 1, self._frames, 1, out=f"next_vocoder_{self._name}_power")
         if self._frames > 1:
             past = graph.node("Concat", past, graph.slice(by_hop, 0, self._frames - 1, 1), axis=1)
-        past = graph.node("Mul", graph.reshape(past, -1, bins), graph.number(self._numbers.onset_rise))
+        past = graph.node("Mul", graph.reshape(past, -1, bins), graph.number(ONSET_RISE))
         nothing = graph.constant_like(heard.power, 0.0)
         sums = [graph.scatter(nothing, peaks.owner, power, reduction="add") for power in (heard.power, past)]
         return graph.gather(sums[0], peaks.owner), graph.gather(sums[1], peaks.owner)
@@ -146,12 +175,15 @@ class _Vocoder:
         graph, bins = self._graph, self._bins
         (left, right), (left_i, right_i) = (graph.neighbours(x, bins) for x in (heard.real, heard.imaginary))
         real, imaginary = heard.real, heard.imaginary
-        # Minus (next * own' + own * last'), where ' is the conjugate: its angle counts from the window's middle.
+        # next * own' + own * last', where ' is the conjugate.
         around, around_i = graph.add(left, right), graph.add(left_i, right_i)
         across, across_i = graph.node("Sub", right, left), graph.node("Sub", right_i, left_i)
         x = graph.add(graph.node("Mul", around, real), graph.node("Mul", around_i, imaginary))
         y = graph.node("Sub", graph.node("Mul", across_i, real), graph.node("Mul", across, imaginary))
-        angle = self._angle(graph.node("Neg", y), graph.node("Neg", x))
+        # A sound in the middle turns by this much a bin, counted from the window's start: a quarter turn or a half.
+        turn = TURN * self._using.middle / self._using.heard
+        cos, sin = graph.number(round(math.cos(turn))), graph.number(round(math.sin(turn)))
+        angle = self._angle(*reversed(graph.complex_product(x, y, cos, sin)))
         return graph.node("Mul", graph.node("Mul", angle, graph.number(-1 / TURN)), self._inside())
 
     def _angle(self, y: str, x: str) -> str:
@@ -165,29 +197,14 @@ class _Vocoder:
 
     def _factors(self, moves: str, whole: str, turned: str) -> Moved:
         """What each region is multiplied with: turned, and given back the level that rounding its move costs."""
-        graph = self._graph
-        table = self._numbers.loss_gains.astype(np.float32)
-        most = len(table) // 2  # the entry for a rest of half a bin; the middle one is for none
+        graph, using = self._graph, self._using
+        most = len(using.gains) // 2  # the entry for a rest of half a bin; the middle one is for none
         rest = graph.node("Mul", graph.node("Sub", moves, whole), graph.number(2 * most))
-        index = graph.index(graph.add(graph.node("Round", rest), graph.number(most)), len(table))
-        gain = graph.node("Gather", graph.weight(f"vocoder_loss_{self._size}", table), index)
-        # The turning counts from the middle of the window, where a move by one bin is half a turn from its start.
-        odd = graph.node("Mod", whole, graph.number(2.0), fmod=1)
-        sign = graph.node("Sub", graph.number(1.0), graph.node("Mul", graph.node("Abs", odd), graph.number(2.0)))
-        gain = graph.node("Mul", gain, sign)
-        angle = graph.node("Mul", turned, graph.number(TURN))
+        index = graph.index(graph.add(graph.node("Round", rest), graph.number(most)), len(using.gains))
+        gain = graph.node("Gather", self._constant("gains", using.gains), index)
+        # The turning counts from the middle, where a move by whole bins has turned the sound already.
+        there = graph.node("Mul", whole, graph.number(using.middle / using.heard))
+        turns = graph.node("Sub", turned, there)
+        turns = graph.node("Sub", turns, graph.node("Floor", turns))
+        angle = graph.node("Mul", turns, graph.number(TURN))
         return Moved(*(graph.node("Mul", gain, graph.node(wave, angle)) for wave in ("Cos", "Sin")))
-
-    def _overlapped(self, frames: str) -> str:
-        """Add the windows where they lie; what later ones still add to is the state."""
-        graph, per_window = self._graph, self._hops_per_window
-        kept = per_window - 1
-        synthesis = graph.weight("vocoder_synthesis", self._numbers.synthesis.astype(np.float32))
-        parts = graph.reshape(graph.node("Mul", frames, synthesis), -1, self._frames * per_window, self._step)
-        parts = graph.node("Concat", graph.state("vocoder_overlap", (kept, self._step)), parts, axis=1)
-        hop, part = np.divmod(np.arange(self._frames * per_window), per_window)
-        targets = np.concatenate([np.arange(kept), hop + part])
-        adds = (targets == np.arange(self._frames + kept)[:, None]).astype(np.float32)
-        added = graph.node("MatMul", graph.weight("vocoder_adds", adds), parts)
-        graph.slice(added, self._frames, self._frames + kept, 1, out="next_vocoder_overlap")
-        return graph.reshape(graph.slice(added, 0, self._frames, 1), -1, 1, self._hop)

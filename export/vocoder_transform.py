@@ -39,8 +39,11 @@ class Transform:
         real, imaginary = (graph.node("Squeeze", part, graph.integers([1])) for part in parts)
         return real, imaginary
 
-    def inverse(self, real: str, imaginary: str) -> str:
-        """The halves of both outer bins, and all others, as `forward` gives them -> ``[rows, N]``."""
+    def inverse(self, real: str, imaginary: str, last: int) -> str:
+        """The halves of both outer bins, and all others, as `forward` gives them -> the last samples ``[rows, last]``.
+
+        `last` is N or a half of it.
+        """
         graph, second, half = self._graph, self._second, self._half
         missing = graph.integers((0, 0, 0, half * FIRST - self._bins))
         parts = (graph.reshape(graph.node("Pad", x, missing), -1, half, FIRST) for x in (real, imaginary))
@@ -51,9 +54,10 @@ class Transform:
         cos, sin = _waves(second, FIRST, self._size)  # (n2, k1)
         x = graph.node("Concat", *self._times(real, imaginary, cos, sin, "back"), axis=2)
         cos, sin = _waves(FIRST, FIRST, FIRST)  # (k1, n1); twice, for the mirror images
-        matrix = self._constant("inverse_first", np.concatenate([cos, -sin]) * (2 / self._size))
+        wanted = np.concatenate([cos, -sin])[:, FIRST - FIRST * last // self._size :]
+        matrix = self._constant("inverse_first", wanted * (2 / self._size))
         x = graph.node("Transpose", graph.node("MatMul", x, matrix), perm=[0, 2, 1])
-        return graph.reshape(x, -1, self._size)
+        return graph.reshape(x, -1, last)
 
     def _times(self, real: str, imaginary: str, cos: np.ndarray, sin: np.ndarray, name: str) -> tuple[str, str]:
         graph, c, s = self._graph, self._constant(f"{name}_cos", cos), self._constant(f"{name}_sin", sin)

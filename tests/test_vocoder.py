@@ -103,7 +103,7 @@ def test_an_attack_over_a_sounding_tone_stays_sharp(semitones, monkeypatch):
         return float(np.mean(near))
 
     assert share_near() > 0.8
-    monkeypatch.setattr(vocoder_module, "_ONSET_RISE", 1e100)
+    monkeypatch.setattr(vocoder_module, "ONSET_RISE", 1e100)
     assert share_near() < 0.5
 
 
@@ -114,9 +114,10 @@ def test_silence_in_is_exactly_silence_out_once_the_tail_is_over(semitones):
     assert not vocoder.process(silence).any()
     for at in range(0, 4096, 128):
         vocoder.process(np.stack([noise(4096), voice(4096)])[:, at : at + 128])
-    tail = [vocoder.process(silence) for _ in range(16)]
+    heard = 2 if semitones > 0 else 1  # in windows: a shift up hears twice as far back
+    tail = [vocoder.process(silence) for _ in range(8 * heard + 8)]
     assert tail[0].any()
-    assert not np.any(tail[15:])
+    assert not np.any(tail[8 * heard + 7 :])
 
 
 FULL_SQUARE = np.sign(tone(1000.7, 9600, level=1)).astype(np.float32)
@@ -154,7 +155,8 @@ def test_any_interval_and_level_give_the_same_sound_scaled(seed, semitones, scal
 def test_a_constant_stays_a_constant():
     for semitones in INTERVALS:
         heard = shifted(np.full(9600, 0.5, np.float32), semitones)[2048:-2048]
-        np.testing.assert_allclose(heard, 0.5, atol=1e-4)
+        # The leaning window of a shift up has side lobes around 0 Hz, which move: 50 dB below.
+        np.testing.assert_allclose(heard, 0.5, atol=2e-3 if semitones > 0 else 1e-4)
 
 
 def test_what_would_leave_the_band_is_gone_and_does_not_fold_back():

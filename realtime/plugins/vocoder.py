@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from realtime.contract import Control
-from realtime.quality.peak_vocoder import HOPS_PER_WINDOW, LARGEST_SHIFT_SEMITONES, WINDOWS, PeakVocoder
+from realtime.quality.peak_vocoder import LARGEST_SHIFT_SEMITONES, WINDOWS, PeakVocoder
+from realtime.quality.vocoder_windows import HOPS_PER_WINDOW
 
 __all__ = ["HOPS_PER_WINDOW", "LARGEST_SHIFT_SEMITONES", "MAX_CHANNELS", "WINDOWS", "Vocoder"]
 

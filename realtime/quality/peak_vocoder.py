@@ -10,14 +10,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-WINDOWS: tuple[int, ...] = (512, 1024, 2048)
-HOPS_PER_WINDOW = 8
-LARGEST_SHIFT_SEMITONES = 12.0
+from realtime.quality.vocoder_windows import HEARD_SAMPLES, LOSS_STEPS, Windows, windows
 
-SYNTHESIS_GAIN = 1 / (3 / 8 * HOPS_PER_WINDOW)  # the mean of a squared Hann window is 3/8
-ONSET_RISE = 4.0  # in power, from one window to the next: 6 dB in an eighth of a window is an attack
+WINDOWS: tuple[int, ...] = tuple(HEARD_SAMPLES)
+LARGEST_SHIFT_SEMITONES = 12.0
+ONSET_RISE = 4.0  # in power, from one window to the next: 6 dB within a hop is an attack
 EXTENSION = 0.15  # of a region, on both sides, into the gaps that a shift up leaves between regions
-_LOSS_STEPS = 128  # of the table of rounding losses
 
 Samples = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -31,7 +29,8 @@ class PeakVocoder:
     The window is cut into regions, one around each spectral peak. A region moves by whole bins and is turned, from
     window to window, by the exact phase that its new frequency gains on the old one. Beyond the paper: the level
     that rounding to whole bins costs is given back; shifts up fill the gaps between regions from the regions' own
-    edges; at an onset a region's turning starts anew, counted from the moment of the attack.
+    edges; at an onset a region's turning starts anew, counted from the moment of the attack; a shift up hears twice as
+    far back as it is late.
 
     Raises: ValueError on building, where there is no such window.
     Source: Laroche & Dolson, New phase-vocoder techniques for pitch-shifting, WASPAA 1999.
@@ -41,17 +40,11 @@ class PeakVocoder:
         if window_samples not in WINDOWS:
             raise ValueError(f"vocoder: no window of {window_samples} samples; choose {', '.join(map(str, WINDOWS))}")
         self.semitones = semitones
-        self._channels, self._size = channels, window_samples
-        self._hop = window_samples // HOPS_PER_WINDOW
-        self._window = np.hanning(window_samples + 1)[:-1]
-        self._synthesis = self._window * SYNTHESIS_GAIN
-        self._bins = window_samples // 2 + 1
-        self._heard = np.zeros((channels, window_samples))
+        self._channels = channels
+        self._hop, self._late = windows(window_samples, rising=False).hop, window_samples
+        self._heard = np.zeros((channels, HEARD_SAMPLES[window_samples]))
         self._overlap = np.zeros((channels, window_samples))
-        self._turned = np.zeros(channels * self._bins)  # radians by which each bin's region has been turned so far
-        # Of this window and the one before; the two columns of zeros are what the outer bins are compared with.
-        self._power, self._past_power = (np.zeros((channels, self._bins + 2)) for _ in range(2))
-        self._loss = rounding_loss(self._window)
+        self._take(windows(window_samples, semitones > 0))
         self.replaced_samples = 0  # of the input: NaN or infinite, taken as 0
 
     @property
@@ -62,12 +55,20 @@ class PeakVocoder:
     @property
     def latency_samples(self) -> int:
         """The window: a sample is complete once the last window that holds it has been heard."""
-        return self._size
+        return self._late
 
     @property
     def channels(self) -> int:
         """Rows of a block; each row is shifted on its own."""
         return self._channels
+
+    def _take(self, using: Windows) -> None:
+        """Use these windows from now on; what was turned so far is forgotten, as at an onset."""
+        self._using, self._bins = using, using.bins
+        # Radians by which each bin's region has been turned so far.
+        self._turned = np.zeros(self._channels * using.bins)
+        # Of this window and the one before; the two columns of zeros are what the outer bins are compared with.
+        self._power, self._past_power = (np.zeros((self._channels, using.bins + 2)) for _ in range(2))
 
     def reset(self) -> None:
         """Back to silence; the shift and the counter stay."""
@@ -83,14 +84,19 @@ class PeakVocoder:
         if not finite.all():
             self.replaced_samples += int(np.count_nonzero(~finite))
             self._heard[:, -hop:][~finite] = 0
-        shifted = self._shift(np.fft.rfft(self._heard * self._window), 2 ** (self.semitones / 12))
-        self._overlap += np.fft.irfft(shifted, self._size) * self._synthesis
+        ratio = 2 ** (self.semitones / 12)
+        wanted = windows(self._late, ratio > 1)
+        if wanted is not self._using:
+            self._take(wanted)
+        heard = wanted.heard
+        shifted = self._shift(np.fft.rfft(self._heard[:, -heard:] * wanted.analysis), ratio, wanted)
+        self._overlap += (np.fft.irfft(shifted, heard) * wanted.synthesis)[:, -self._late :]
         result = self._overlap[:, :hop].astype(np.float32)
         self._overlap[:, :-hop] = self._overlap[:, hop:]
         self._overlap[:, -hop:] = 0
         return result
 
-    def _shift(self, spectrum: Spectrum, ratio: float) -> Spectrum:
+    def _shift(self, spectrum: Spectrum, ratio: float, using: Windows) -> Spectrum:
         """Move the region around each peak to `ratio` times the peak's frequency: ``(C, K)`` -> ``(C, K)``."""
         self._power, self._past_power = self._past_power, self._power
         power, past = self._power[:, 1:-1], self._past_power[:, 1:-1]
@@ -100,35 +106,23 @@ class PeakVocoder:
             self._turned.fill(0)
             return np.zeros_like(spectrum)
         bins = peaks % self._bins
-        moves = (ratio - 1) * (bins + _peak_offsets(power, peaks))
+        moves = (ratio - 1) * (bins + _peak_offsets(power, peaks, using.offsets))
         starts = _region_starts(power, peaks)
-        turned = self._turned[peaks] + moves * (2 * math.pi / HOPS_PER_WINDOW)
+        turned = self._turned[peaks] + moves * (2 * math.pi * using.hop / using.heard)
         rises = np.add.reduceat(power.reshape(-1), starts) > ONSET_RISE * np.add.reduceat(past.reshape(-1), starts)
         if rises.any():  # turning counts from the attack, so that all bins of the region meet there again
-            turned[rises] = -2 * math.pi * moves[rises] * _attack_places(spectrum, peaks[rises])
+            turned[rises] = -2 * math.pi * moves[rises] * _attack_places(spectrum, peaks[rises], using)
         turned -= 2 * math.pi * np.floor(turned / (2 * math.pi))
         turned[bins == 0] = 0  # a constant has no phase
         lengths = np.diff(starts, append=power.size)
         self._turned = np.repeat(turned, lengths)
         whole = np.rint(moves).astype(np.intp)
-        gains = self._loss[np.rint((moves - whole) * _LOSS_STEPS).astype(np.intp)]
-        # The turning counts from the middle of the window, where a move by one bin is half a turn from its start.
-        angles = turned + math.pi * whole
+        gains = using.gains[np.rint((moves - whole) * LOSS_STEPS).astype(np.intp) + LOSS_STEPS // 2]
+        # The turning counts from the middle, where a move by whole bins has turned the sound already.
+        angles = turned - 2 * math.pi * using.middle / using.heard * whole
         factors = np.empty(len(angles), np.complex128)
         factors.real, factors.imag = gains * np.cos(angles), gains * np.sin(angles)
         return _moved(spectrum, peaks, starts, lengths, whole, factors)
-
-
-def rounding_loss(window: Array) -> Array:
-    """Gains that undo what rounding a move costs: entry i is for a remainder of i / 128 bins, -64 to 64 (from the end).
-
-    A part that is off by some bins turns under the two windows by as much; overlapping windows then add up to less.
-    """
-    steps = np.concatenate([np.arange(_LOSS_STEPS // 2 + 1), np.arange(-_LOSS_STEPS // 2, 0)])
-    places = np.arange(len(window)) / len(window) - 0.5
-    turns: Array = np.cos(2 * math.pi * np.outer(steps / _LOSS_STEPS, places))
-    gains: Array = (window**2).sum() / (turns @ window**2)
-    return gains
 
 
 def _find_peaks(power: Array) -> Indices:
@@ -142,29 +136,32 @@ def _find_peaks(power: Array) -> Indices:
     return np.flatnonzero(higher)
 
 
-def _peak_offsets(power: Array, peaks: Indices) -> Array:
+def _peak_offsets(power: Array, peaks: Indices, offsets: tuple[float, ...]) -> Array:
     """Where between the bins a peak lies, -0.5 to 0.5; 0 at either end of a row.
 
-    In place of a parabola, whose top lies up to a fiftieth of a bin off, the curve that a steady tone has under a Hann
-    window: levels a, b, c of three bins put it at 2 (c - a) / (a + 2 b + c), without error on a tone that is alone.
-    Source: the ratio of two bins, Grandke 1983, Interpolation algorithms for discrete Fourier transforms of weighted
-    signals, applied on both sides of the peak.
+    Not from a parabola, whose top lies up to a fiftieth of a bin off, but from the curve that a steady tone has under
+    the window: see `realtime.quality.vocoder_windows`.
     """
     places, inside = _inside(peaks, power.shape[1])
     left, middle, right = np.sqrt(power.reshape(-1)[places + np.array([[-1], [0], [1]])])
     total = left + 2 * middle + right
     total[total == 0] = 1
-    offsets: Array = inside * 2 * (right - left) / total
-    return np.minimum(np.maximum(offsets, -0.5), 0.5)
+    lean = inside * (right - left) / total
+    place: Array = np.zeros_like(lean)
+    for factor in reversed(offsets):
+        place = place * lean**2 + factor
+    within: Array = np.minimum(np.maximum(place * lean, -0.5), 0.5)
+    return within
 
 
-def _attack_places(spectrum: Spectrum, peaks: Indices) -> Array:
+def _attack_places(spectrum: Spectrum, peaks: Indices, using: Windows) -> Array:
     """When in the window a peak sounds, in windows from the middle: its group delay, from its two neighbours."""
     places, inside = _inside(peaks, spectrum.shape[1])
     flat = spectrum.reshape(-1)
     slope = flat[places + 1] * flat[places].conj() + flat[places] * flat[places - 1].conj()
-    # Minus the slope: a sound in the middle of the window turns by half a turn a bin, counted from the window's start.
-    places_in_window: Array = inside * np.angle(-slope) / (-2 * math.pi)
+    # A sound in the middle turns by this much a bin, counted from the window's start.
+    middle = np.exp(2j * math.pi * using.middle / using.heard)
+    places_in_window: Array = inside * np.angle(slope * middle) / (-2 * math.pi)
     return places_in_window
 
 

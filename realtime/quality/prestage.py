@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.quality.peak_vocoder import HOPS_PER_WINDOW, LARGEST_SHIFT_SEMITONES, WINDOWS, PeakVocoder
+from realtime.quality.peak_vocoder import LARGEST_SHIFT_SEMITONES, WINDOWS, PeakVocoder
+from realtime.quality.vocoder_windows import HOPS_PER_WINDOW
 
 Audio = NDArray[np.float32]
 
 PRESTAGES: Mapping[str, int] = {f"vocoder{window}": window for window in WINDOWS}  # name: window in samples
-PRESTAGE_VERSION = 1  # raised when the vocoder starts to give other samples: cached pairs are then made anew
+PRESTAGE_VERSION = 2  # raised when the vocoder starts to give other samples: cached pairs are then made anew
 
 
 class PrestageError(ValueError):
