@@ -8,8 +8,10 @@ import numpy as np
 
 from realtime.contract import ContractError, Facts
 from realtime.plugins.base import Samples
+from realtime.plugins.plugin_file import PluginFile, check_control
 from realtime.plugins.providers import PROVIDERS, ProviderError
 from realtime.plugins.session import RUNTIME_ERRORS, drop_inaudible, open_session, runtime_line
+from realtime.render import Aligned, AlignedStream
 from realtime.trust import TrustedFile
 
 MIN_CHUNK_SAMPLES = 1 << 17  # 2.7 s at 48 kHz: long enough for its edges to cost little, short enough for memory
@@ -46,6 +48,14 @@ class OfflineFile:
     def channels(self) -> int:
         """Rows of a block."""
         return self._channels
+
+    def set_control(self, name: str, value: float) -> None:
+        """Turn a knob, for what is run from now on.
+
+        Raises: ValueError where there is no such control, or the value is out of its range.
+        """
+        check_control(self.facts, name, value)
+        self._controls[f"control_{name}"][0] = value
 
     def run(self, audio: Samples) -> Samples:
         """``(C, N)`` -> ``(C, N)``, N a multiple of the hop, as if nothing stood before or behind it."""
@@ -108,3 +118,8 @@ class AlignedOffline:
             return np.zeros((self._plugin.channels, 0), dtype=np.float32)
         padded = np.pad(self._held, ((0, 0), (0, -count % self._hop)))
         return self._plugin.run(padded)[:, self._context : count]
+
+
+def aligned(plugin: PluginFile | OfflineFile) -> Aligned:
+    """A plugin file over one recording, from its start, without delay."""
+    return AlignedOffline(plugin) if isinstance(plugin, OfflineFile) else AlignedStream(plugin)

@@ -102,12 +102,8 @@ class PluginFile:
 
         Raises: ValueError where there is no such control, or the value is out of its range.
         """
-        for control in self.facts.controls:
-            if control.name == name and control.minimum <= value <= control.maximum:
-                self._buffers.set_control(name, value)
-                return
-        known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in self.facts.controls) or "none"
-        raise ValueError(f"{self.facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
+        check_control(self.facts, name, value)
+        self._buffers.set_control(name, value)
 
     def reset(self) -> None:
         """Back to silence; the controls and the counters stay."""
@@ -135,3 +131,10 @@ class PluginFile:
         result[broken] = 0
         self._buffers.clear_rows(broken)
         self.muted_blocks += 1
+
+
+def check_control(facts: Facts, name: str, value: float) -> None:
+    """Raises: ValueError where a model has no such control, or the value is out of its range."""
+    if not any(control.name == name and control.minimum <= value <= control.maximum for control in facts.controls):
+        known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in facts.controls) or "none"
+        raise ValueError(f"{facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
