@@ -154,7 +154,7 @@ static bool check_recipe(const Reader *reader, const Facts *facts) {
     for (size_t index = 0; index < facts->control_count; index++)
         is_good = is_good || strcmp(facts->controls[index].name, "semitones") == 0;
     if (!is_good)
-        fail(reader->error, "its recipe has the pre-stage %.24s, and no control semitones: export it again", prestage);
+        fail(reader->error, "made by an earlier deshift, whose vocoder was not in the file: export it again");
     give_back(reader, recipe);
     return is_good;
 }
