@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.bundled import find_model
-from realtime.contract import SHIFT_CONTROL, ContractError, Facts
+from realtime.contract import SHIFT_CONTROL, ContractError, Control, Facts
 from realtime.plugins.base import Samples, Stream
 from realtime.plugins.offline_file import OfflineFile, aligned
 from realtime.plugins.plugin_file import MAX_CHANNELS, PluginFile
@@ -64,6 +64,11 @@ class Model:
         self._semitones = semitones
         for plugin in self._plugins.values():
             self._tell(plugin)
+
+    @property
+    def shift_control(self) -> Control | None:
+        """What takes the shift to undo; None where the model undoes one and the same."""
+        return self.facts.shift_control
 
     @property
     def undone_shift(self) -> Span:

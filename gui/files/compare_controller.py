@@ -57,6 +57,7 @@ class CompareController(QObject):
         self._selected = BEFORE
         self._hear_inverse = self._shift_edited = False
         kept = memory.read(SECTION)
+        self._trained_shift: Span | None = None
         self._looping, self._matching = kept.get("loop") is True, kept.get("match") is not False
         self._folder = kept["folder"] if isinstance(kept.get("folder"), str) else ""
         view.transport.show_looping(self._looping)
@@ -80,10 +81,10 @@ class CompareController(QObject):
         """Compare these files; what was open before is dropped.
 
         Args:
-            trained_shift: the lowest and highest shift of its input, in semitones, that the model was trained for.
+            trained_shift: the lowest and highest shift of its input, in semitones, that the model undoes.
         """
         given = zip(_DROPPED, (before, after, reference), strict=True)
-        self._paths = {index: path for index, path in given if path is not None}
+        self._paths, self._trained_shift = {index: path for index, path in given if path is not None}, trained_shift
         self._hear_inverse = self._shift_edited = False
         self._selected = AFTER if after is not None else BEFORE
         self._view.plots.set_selection(None)
@@ -201,7 +202,8 @@ class CompareController(QObject):
         self._remember()
         paths = {**self._paths, _NAMES[name]: path}
         if BEFORE in paths:
-            self.open(paths[BEFORE], paths.get(AFTER), paths.get(REFERENCE))
+            undone = self._trained_shift if name == "reference" else None  # else it is another pair
+            self.open(paths[BEFORE], paths.get(AFTER), paths.get(REFERENCE), undone)
         else:
             self._paths = paths
             self._say(f"{path.name}: open the file before as well, to compare with.")

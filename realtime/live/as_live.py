@@ -18,7 +18,7 @@ from realtime.live.device import Exchange, Health
 from realtime.live.engine import Engine, EngineSettings
 from realtime.live.settings import LiveSettings
 from realtime.plugins.base import Samples
-from realtime.plugins.chain import Chain
+from realtime.plugins.chain import Chain, MemberControl
 from realtime.shift import Span, set_shift, shift_control, undone_shift, untold
 
 BLOCK_FRAMES = 1024
@@ -159,6 +159,11 @@ class LiveModel:
         return self.facts.name if self.facts is not None else ", ".join(self.names)
 
     @property
+    def shift_control(self) -> MemberControl | None:
+        """What takes the shift to undo; None where nothing does."""
+        return shift_control(self._chain(1))
+
+    @property
     def undone_shift(self) -> Span | None:
         """The lowest and the highest shift of its input that it undoes; None where it has no model."""
         return undone_shift(self._chain(1))
@@ -166,7 +171,7 @@ class LiveModel:
     @property
     def untold(self) -> str:
         """As `realtime.model.Model.untold`; a preset may have told it."""
-        control = shift_control(self._chain(1))
+        control = self.shift_control
         told = control is None or self._settings.semitones is not None or self.undone_shift != (0.0, 0.0)
         return "" if told or control is None else untold(control.member, control)
 

@@ -57,8 +57,8 @@ def consistency_readouts(
 ) -> tuple[ConsistencyReadouts, tuple[str, ...]]:
     """Shift the output again and compare it with the input.
 
-    The shift is the estimated one, held to what the model is to undo: otherwise an output that is just the input would always
-    be consistent. Where that leaves less than half a semitone there is no figure.
+    The shift is the estimated one, held to what the model is to undo: otherwise an output that is just the input would
+    always be consistent. Where that leaves less than half a semitone there is no figure.
 
     Args:
         input, output: ``(N,)``, full scale ±1, aligned; sample_rate: Hz.
