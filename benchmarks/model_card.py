@@ -57,6 +57,8 @@ def main() -> None:
     parser.add_argument("--semitones", type=float, default=12.0)
     options = parser.parse_args()
     model = deshift.load(options.model)
+    if model.shift_control is not None:
+        model.set_shift(options.semitones)
     rate, trained = model.facts.sample_rate, model.facts.training.get("shifters", [])
     figures: dict[tuple[str, str, str], list[tuple[float, float, float]]] = defaultdict(list)
     spent: dict[str, float] = defaultdict(float)

@@ -19,6 +19,7 @@ from gui.files.compare_view import CompareView
 from gui.files.queue_model import NOTE, STATE
 from gui.live.controller import LiveController
 from gui.live.model_box import NOTHING_UNDONE, ModelBox
+from gui.live.model_facts import summary
 from gui.live.page import LivePage
 from gui.memory import Memory
 from gui.tasks import Tasks
@@ -28,6 +29,7 @@ from realtime.live.settings import LiveSettings
 from realtime.plugins.preset_entries import ModelEntry
 from realtime.plugins.presets import Preset, save_preset
 from realtime.quality.prestage import shift_back
+from realtime.trust import read_plugin_file
 from tests import plugin_files as files
 from tests.live_session import PATIENT_MS
 from tests.queue_page import LIMIT_MS, Page, add, open_pages, run
@@ -67,6 +69,11 @@ def test_the_knob_is_there_for_a_model_that_takes_a_shift_and_says_that_0_undoes
     assert box.shift is not row and box.shift.box.maximum() == 7.0
     box.show_shift(None)
     assert box.shift is None and not note.isVisible() and told == [-4.3]
+
+
+def test_a_range_and_the_rest_fit_on_the_line_below_the_model(tmp_path: Path) -> None:
+    facts = read_plugin_file(files.undoing_plugin(tmp_path / "a.onnx")).facts
+    assert summary(facts) == "Undoes −12 … +12 st · 29.33 ms · 48 kHz"
 
 
 # -- the live page

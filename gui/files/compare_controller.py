@@ -57,7 +57,6 @@ class CompareController(QObject):
         self._selected = BEFORE
         self._hear_inverse = self._shift_edited = False
         kept = memory.read(SECTION)
-        self._trained_shift: Span | None = None
         self._looping, self._matching = kept.get("loop") is True, kept.get("match") is not False
         self._folder = kept["folder"] if isinstance(kept.get("folder"), str) else ""
         view.transport.show_looping(self._looping)
@@ -84,7 +83,7 @@ class CompareController(QObject):
             trained_shift: the lowest and highest shift of its input, in semitones, that the model undoes.
         """
         given = zip(_DROPPED, (before, after, reference), strict=True)
-        self._paths, self._trained_shift = {index: path for index, path in given if path is not None}, trained_shift
+        self._paths = {index: path for index, path in given if path is not None}
         self._hear_inverse = self._shift_edited = False
         self._selected = AFTER if after is not None else BEFORE
         self._view.plots.set_selection(None)
@@ -202,7 +201,7 @@ class CompareController(QObject):
         self._remember()
         paths = {**self._paths, _NAMES[name]: path}
         if BEFORE in paths:
-            undone = self._trained_shift if name == "reference" else None  # else it is another pair
+            undone = self.pair.trained_shift if name == "reference" else None  # else it is another pair
             self.open(paths[BEFORE], paths.get(AFTER), paths.get(REFERENCE), undone)
         else:
             self._paths = paths
@@ -250,9 +249,8 @@ class CompareController(QObject):
         caption = ""
         for figures in self.pair.figures.values():
             whole = figures.to_s - figures.from_s >= self.pair.length_s - SHORTEST_LOOP_S
-            caption = f"Figures of {figures.from_s:.1f} to {figures.to_s:.1f} s" + (
-                "" if whole else ", the loudest of A"
-            )
+            part = "" if whole else ", the loudest of A"
+            caption = f"Figures of {figures.from_s:.1f} to {figures.to_s:.1f} s{part}"
         self._view.show_figures(self.pair.figures, caption)
 
     def _show_selected(self) -> None:
