@@ -1,91 +1,107 @@
-"""The figures of docs/model-card.md: a plugin file beside doing nothing and beside Signalsmith's inverse.
+"""The tables of docs/model-card.md, out of an evaluation's JSON and the plugin file's own facts. It measures nothing.
 
-    python benchmarks/model_card.py FOLDER [--model NAME|PATH] [--semitones 12]
+    deshift evaluate NAME --data FOLDER --json EVALUATION.json
+    python -m benchmarks.model_card EVALUATION.json [--out docs/model-card.md] [--models realtime/models]
 
-Every recording of FOLDER (its sub-folders are the kinds: speech, singing, …) is band-limited, shifted by each shifter
-and restored by each way. Shifters that the model was trained with are its *matched* damage, the others *unseen*.
-Prints markdown; mean over the recordings; lower is better except for SI-SDR.
+For each bundled model that the evaluation holds: writes the released form, NAME.evaluation.json, beside the plugin
+file, and puts its tables between the marks of NAME in the card. A card without them gets a new section at its end. All
+text outside the marks stays. A released form can be given too: the card comes out the same.
 """
 
+from __future__ import annotations
+
 import argparse
+import json
 import sys
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
-from numpy.typing import NDArray
+from benchmarks.card_released import FORMAT, CardError, Found, released, text_of
+from benchmarks.card_tables import tables
+from realtime.contract import ContractError, Facts
+from realtime.evaluate.errors import EvaluateError
+from realtime.evaluate.output import write_whole
+from realtime.evaluate.provenance import file_sha256
+from realtime.trust import read_plugin_file
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import deshift
-from realtime.model import Model
-from realtime.quality.metrics import mel_distance, mr_stft, si_sdr
-from realtime.quality.shifters import SHIFTER_NAMES, band_limit, shift
-
-Audio = NDArray[np.float32]
-LONGEST_SECONDS = 10  # of one recording, from its middle
+ROOT = Path(__file__).parents[1]
+CARD, MODELS = ROOT / "docs/model-card.md", ROOT / "realtime/models"
 
 
-def recordings(folder: Path, rate: int) -> Iterator[tuple[str, Audio]]:
-    """(kind, audio ``(1, N)``) of every sound file below a folder."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower().lstrip(".") not in ("wav", "flac", "ogg", "opus", "mp3"):
-            continue
-        audio, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
-        mono = soxr.resample(audio.mean(axis=1), source_rate, rate, quality="VHQ")
-        start = max(0, len(mono) - LONGEST_SECONDS * rate) // 2
-        yield path.relative_to(folder).parts[0], mono[None, start : start + LONGEST_SECONDS * rate]
+def begin_mark(model: str) -> str:
+    """The line before what is measured of a model."""
+    return f"<!-- {model}: measured; python -m benchmarks.model_card writes all up to the next mark -->"
 
 
-def ways(model: Model, semitones: float) -> dict[str, Callable[[Audio], Audio]]:
-    rate = model.facts.sample_rate
-    return {
-        "doing nothing": lambda shifted: shifted,
-        f"model {model.facts.name}": lambda shifted: model.process(shifted[0], rate)[None],
-        "Signalsmith's inverse": lambda shifted: shift(shifted, rate, -semitones, "signalsmith"),
-    }
+def end_mark(model: str) -> str:
+    """The line after it."""
+    return f"<!-- {model}: end -->"
+
+
+def filled(card: str, model: str, measured: str) -> str:
+    """The card with a model's tables between its marks, or in a new section at the end.
+
+    Raises: CardError where only one of the marks is there, one is there twice, or the end stands first.
+    """
+    begin, end = begin_mark(model), end_mark(model)
+    counts = (card.count(begin), card.count(end))
+    if counts == (0, 0):
+        before = f"{card.rstrip()}\n\n" if card.strip() else "# Model card\n\n"
+        return f"{before}## {model}\n\n{begin}\n\n{measured}\n{end}\n"
+    if counts != (1, 1) or card.index(begin) > card.index(end):
+        raise CardError(f"the card's marks of {model} are not one pair: keep one '{begin}' before one '{end}'")
+    before, rest = card.split(begin)
+    return f"{before}{begin}\n\n{measured}\n{end}{rest.split(end)[1]}"
+
+
+def facts_for(found: Found, models: Path) -> Facts:
+    """The facts of the very file that was judged.
+
+    Raises: CardError where the model lies not there, or is another file by its hash.
+    """
+    path = models / f"{found['model']}.onnx"
+    try:
+        facts = read_plugin_file(path).facts
+    except ContractError as error:
+        raise CardError(str(error)) from error
+    if file_sha256(path) != found["file"]["file_sha256"]:
+        raise CardError(f"{path}: not the file that was judged, by its hash: evaluate this one")
+    return facts
+
+
+def read_evaluation(path: Path) -> tuple[Found, list[str]]:
+    """An evaluation, whole or released, and the models in it.
+
+    Raises: CardError where it cannot be read or is none.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CardError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(found, dict) or not (found.get("models") or found.get("format") == FORMAT):
+        raise CardError(f"{path}: no evaluation of a model: deshift evaluate NAME --data FOLDER --json {path.name}")
+    return found, [found["model"]] if "model" in found else list(found["models"])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model")
-    parser.add_argument("--semitones", type=float, default=12.0)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evaluations", nargs="+", type=Path, metavar="EVALUATION.json")
+    parser.add_argument("--out", type=Path, default=CARD, metavar="FILE")
+    parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
     options = parser.parse_args()
-    model = deshift.load(options.model)
-    if model.shift_control is not None:
-        model.set_shift(options.semitones)
-    rate, trained = model.facts.sample_rate, model.facts.training.get("shifters", [])
-    figures: dict[tuple[str, str, str], list[tuple[float, float, float]]] = defaultdict(list)
-    spent: dict[str, float] = defaultdict(float)
-    clips = list(recordings(options.folder, rate))
-    for kind, recording in clips:
-        original = band_limit(recording, rate, options.semitones)
-        for shifter in SHIFTER_NAMES:
-            shifted = shift(original, rate, options.semitones, shifter)
-            for way, restore in ways(model, options.semitones).items():
-                begun = time.perf_counter()
-                restored = restore(shifted)
-                spent[way] += time.perf_counter() - begun
-                row = (
-                    mel_distance(restored, original, rate),
-                    mr_stft(restored, original, rate),
-                    si_sdr(restored, original),
-                )
-                figures[shifter, kind, way].append(row)
-                figures[shifter, "all", way].append(row)
-    print("| damage | kind | clips | restored by | mel | MR-STFT | SI-SDR, dB |\n|---|---|---|---|---|---|---|")
-    for (shifter, kind, way), rows in sorted(figures.items()):
-        mel, stft, ratio = np.mean(rows, axis=0)
-        seen = "matched" if shifter in trained else "unseen"
-        print(f"| {shifter} ({seen}) | {kind} | {len(rows)} | {way} | {mel:.2f} | {stft:.2f} | {ratio:.1f} |")
-    seconds = sum(audio.shape[1] for _, audio in clips) / rate * len(SHIFTER_NAMES)
-    for way, time_spent in spent.items():
-        print(f"{way}: real-time factor {time_spent / seconds:.3f}")
+    try:
+        card = options.out.read_text(encoding="utf-8") if options.out.exists() else ""
+        kept: dict[Path, str] = {}
+        for path in options.evaluations:
+            evaluation, names = read_evaluation(path)
+            for name in names:
+                found = released(evaluation, name)
+                card = filled(card, name, tables(found, facts_for(found, options.models)))
+                kept[options.models / f"{name}.evaluation.json"] = text_of(found)
+        for target, text in (*kept.items(), (options.out, card)):
+            write_whole(target, text.encode())
+            print(f"wrote {target}", file=sys.stderr)
+    except (CardError, EvaluateError) as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,20 @@ def started_from(origin: dict[str, Any] | None) -> list[dict[str, Any]]:
     return runs
 
 
+def ever_heard(data: dict[str, Any], origin: dict[str, Any] | None) -> tuple[list[str], list[str]]:
+    """The shifters and the recordings (as hashes) of a run and of all that its weights came from.
+
+    A shifter that an earlier run was trained with is none that the model never heard, nor is a recording.
+    """
+    shifters, hashes = list(data["pairs"]["shifters"]), list(data["source_hashes"])
+    while origin:
+        before = origin.get("data", {})
+        shifters += before.get("pairs", {}).get("shifters", [])
+        hashes += before.get("source_hashes", [])
+        origin = origin.get("origin")
+    return list(dict.fromkeys(shifters)), list(dict.fromkeys(hashes))
+
+
 def _run(path: Path) -> Source:
     file = checkpoint.of_run(path)
     saved = checkpoint.load(file)
@@ -109,6 +123,7 @@ def _require_same(path: Path, content: bytes, model: UNet, hop_samples: int) -> 
 def _facts_of_run(model: UNet, saved: dict[str, Any]) -> dict[str, Any]:
     data = saved["data"]
     semitones = data["pairs"]["semitone_range"] or data["pairs"]["semitones"]
+    shifters, hashes = ever_heard(data, saved["origin"])
     return {
         "name": model.recipe.name,
         "description": "",
@@ -119,14 +134,15 @@ def _facts_of_run(model: UNet, saved: dict[str, Any]) -> dict[str, Any]:
         "recipe": model.recipe.to_json(),
         "training": {
             **{key: data[key] for key in ("folders", "licences", "hours")},
-            "shifters": data["pairs"]["shifters"],
+            "shifters": shifters,
             "semitones": semitones,
+            "augment": data["pairs"].get("augment", 0.0),  # older runs had none
             "steps": saved["step"],
             "hours_of_training": saved["seconds"] / 3600,
             "started_from": started_from(saved["origin"]),
             "settings": saved["settings"],
             "validation": saved["validation"],
-            "source_hashes": data["source_hashes"],
+            "source_hashes": hashes,
             "versions": saved["versions"],
         },
     }

@@ -137,7 +137,7 @@ def make_trainer(recordings: Path) -> Callable[..., Trainer]:
         small = {"batch": 2, "crop": 4096, "validation_crop": 8192, "validation_clips": 1, "precision": "fp32"}
         settings = TrainSettings(**(small | changes))
         folder.mkdir(parents=True, exist_ok=True)
-        crops = Crops(made.pairs, settings.crop, settings.batch, settings.seed)
+        crops = Crops(made.pairs, settings.crop, settings.batch, settings.seed, settings.gain_db)
         clips = fixed_clips(held.pairs, settings)
         machine = Machine(torch.device("cpu"))
         return Trainer(recipe or find("tiny"), settings, facts, crops, clips, folder, machine)

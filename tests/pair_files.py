@@ -18,3 +18,8 @@ def record(path: Path, audio, rate=SAMPLE_RATE, **form) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, audio, rate, **form)
     return path
+
+
+def cached(cache: Path) -> dict[str, bytes]:
+    """Every pair in a cache, by its place there."""
+    return {str(path.relative_to(cache)): path.read_bytes() for path in cache.rglob("*.flac")}

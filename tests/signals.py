@@ -81,6 +81,20 @@ def envelope_delay_ms(late: Audio, early: Audio, sample_rate: int = SAMPLE_RATE,
     return float(np.argmax(correlation) - most) * 1000 / sample_rate
 
 
+def low_band_delay(late: Audio, early: Audio, highest_hz: float = 3000, sample_rate: int = SAMPLE_RATE) -> float:
+    """Samples, and parts of one, that the band below `highest_hz` of a sound comes late in a copy of it.
+
+    From the slope of the phase of their cross-spectrum; for a few samples at most, or the phase turns round.
+    """
+    size = 4096
+    whole = len(early) // size * size
+    spectra = [np.fft.rfft(part[:whole].reshape(-1, size) * np.hanning(size)) for part in (late, early)]
+    cross = (spectra[0] * spectra[1].conj()).sum(axis=0)
+    bins = np.arange(10, int(highest_hz * size / sample_rate))
+    slope = np.polyfit(2 * np.pi * bins / size, np.unwrap(np.angle(cross[bins])), 1, w=np.sqrt(np.abs(cross[bins])))[0]
+    return float(-slope)
+
+
 def decibels_below(signal: Audio, difference: Audio) -> float:
     """How far below a signal the power of a difference lies."""
     power, of_difference = (np.sum(part.astype(np.float64) ** 2) for part in (signal, difference))

@@ -21,8 +21,13 @@ def train_lines(run: Path) -> list[dict]:
     return [row for row in rows if row["kind"] == "train"]
 
 
-def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_words, tmp_path):
-    settings = ("--steps", 3, "--batch", 4, "--validate-every", 3, "--ema", 0.5, "--precision", "fp32")
+STAGE = ("--adversarial", "--discriminator-width", 2, "--discriminator-muon-rate", 1e-4)
+STAGE_TERMS = ("adversarial", "generator", "features", "discriminator", "discriminator_gradient_norm")
+
+
+@pytest.mark.parametrize("stage, terms", [((), ()), (STAGE, STAGE_TERMS)], ids=["the log's losses", "adversarial"])
+def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_words, tmp_path, stage, terms):
+    settings = ("--steps", 3, "--batch", 4, "--validate-every", 3, "--ema", 0.5, "--precision", "fp32", *stage)
     settings += ("--muon-rate", 1e-4, "--adamw-rate", 1e-5)  # Muon's bfloat16 makes much of the order of a sum
     train(tmp_path / "one", *settings)
     command = [*TORCHRUN, *train_words(tmp_path / "two", *settings)]
@@ -32,7 +37,7 @@ def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_wor
 
     one, two = train_lines(tmp_path / "one"), train_lines(tmp_path / "two")
     assert [row["step"] for row in two] == [1, 2, 3]
-    for name in ("loss", "mel", "l1"):
+    for name in ("loss", "mel", "l1", *terms):
         assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=5e-5)
     norms = [[row["gradient_norm"] for row in rows] for rows in (one, two)]
     assert norms[1] == pytest.approx(norms[0], rel=1e-4)

@@ -17,11 +17,9 @@ from realtime.contract import Control
 from realtime.evaluate.cells import BLIND, USUAL_SEMITONES, Interval, choose_intervals, relation
 from realtime.evaluate.clips import Clip, find_clips, read_clip
 from realtime.evaluate.errors import EvaluateError
-from realtime.evaluate.figures import FIGURES
 from realtime.evaluate.placing import measured_delay
 from realtime.evaluate.systems import HostVocoder, Nothing, PluginSystem, build_systems
-from realtime.evaluate.table import Line, Statistic, statistic
-from realtime.evaluate.verdict import verdicts
+from realtime.evaluate.table import statistic
 from realtime.evaluate.world import world_shift
 from realtime.model import load_model
 from tests import plugin_files as files
@@ -57,10 +55,23 @@ def test_a_model_of_a_range_is_judged_at_the_usual_intervals_in_it_and_at_its_en
         return [interval.label for interval in choose_intervals((), False, [facts])]
 
     assert labels(12, 12) == ["+12"]
-    assert labels(-12, 12) == ["+12", "+7", "+4", "-5", "-12"]
+    assert labels(-12, 12) == ["+12", "+7", "+4", "-4", "-5", "-7", "-12"]
     assert labels(3, 8) == ["+8", "+7", "+4", "+3"]
     assert [interval.semitones for interval in choose_intervals((), False, [])] == list(USUAL_SEMITONES)
     assert [interval.label for interval in choose_intervals((7.0, 7.0, -2.5), True, [])] == ["+7", "-2.5", BLIND]
+
+
+def test_the_blind_set_is_one_more_interval_where_a_model_covers_it(tmp_path: Path) -> None:
+    def labels(wanted: tuple[float, ...], blind: bool | None, *ranges: tuple[float, float]) -> list[str]:
+        facts = [facts_of(tmp_path, shift_semitones=each) for each in ranges]
+        return [interval.label for interval in choose_intervals(wanted, blind, facts)]
+
+    assert labels((), None, (12, 12), (-12, 12))[-1] == BLIND
+    assert labels((), None)[-1] == BLIND
+    assert BLIND not in labels((), None, (12, 12), (-12, 11))
+    assert BLIND not in labels((), False, (-12, 12))
+    assert labels((), True, (12, 12)) == ["+12", BLIND]
+    assert labels((7,), None, (-12, 12)) == ["+7"]
 
 
 @settings(max_examples=50, deadline=None)
@@ -169,11 +180,14 @@ def test_a_plugin_file_that_understates_its_latency_shows_a_delay(tmp_path: Path
     assert measured_delay(lambda sent: system.restore(sent, 12), SAMPLE_RATE) == 1000
 
 
-def test_a_plugin_file_is_told_the_shift_where_it_has_a_control_for_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind, hop", [("stream", files.HOP), ("offline", "samples")])
+def test_a_plugin_file_is_told_the_shift_where_it_has_a_control_for_it(
+    kind: str, hop: int | str, tmp_path: Path
+) -> None:
     nodes = [files.helper.make_node("Mul", ["audio", "control_semitones"], ["audio_out"])]
-    model = files.make_model(nodes, [], controls=("semitones",))
+    model = files.make_model(nodes, [], hop=hop, controls=("semitones",))
     facts = files.make_facts(
-        model, controls=(Control("semitones", "semitones", -12, 12, 0),), shift_semitones=(-12, 12)
+        model, kind=kind, controls=(Control("semitones", "semitones", -12, 12, 0),), shift_semitones=(-12, 12)
     )
     system = PluginSystem(files.save(tmp_path / "told.onnx", model, facts.to_metadata()), "told")
     audio = noise(1000)
@@ -229,45 +243,10 @@ def test_a_clip_damaged_in_several_ways_counts_once() -> None:
     found = statistic({"a": [1.0, 3.0], "b": [4.0], "c": []})
     assert found is not None
     assert (found.clips, found.mean) == (2, 3.0)
+    robust = statistic({"a": [3.0, 1200.0, 5.0], "b": [4.0]}, of_medians=True)
+    assert robust is not None
+    assert (robust.clips, robust.median) == (2, 4.5)
     alone = statistic({"a": [1.0, 3.0]})
     assert alone is not None
     assert (alone.low, alone.high) == (None, None)
     assert statistic({"a": []}) is None
-
-
-def cell(kind: str, **mels: float) -> list[Line]:
-    """A cell's lines: PESQ is what mel leaves of 5, so that one is better down and the other up."""
-    return [
-        Line(
-            ("vocoder", "+12", kind),
-            system.replace("_", "-"),
-            1,
-            {
-                figure.key: Statistic(1, value if figure.key == "mel" else 5 - value, value, None, None)
-                if figure.key in ("mel", "pesq")
-                else None
-                for figure in FIGURES
-            },
-            0.0,
-            0.0,
-            0,
-        )
-        for system, value in mels.items()
-    ]
-
-
-def test_a_models_cells_are_counted_against_the_best_rival_of_each_group(tmp_path: Path) -> None:
-    model = PluginSystem(files.delay_plugin(tmp_path / "model.onnx", 1000), "model")  # 22 ms: vocoder-1024 is as quick
-    systems = [Nothing(), HostVocoder(1024), HostVocoder(2048), model]
-    cells = [
-        *cell("speech", nothing=3, vocoder_1024=1.5, vocoder_2048=1.0, model=1.2),
-        *cell("singing", nothing=3, vocoder_1024=1.5, vocoder_2048=1.6, model=1.4),
-        *cell("music", nothing=3, vocoder_1024=1.5, vocoder_2048=1.6, model=3.1),
-    ]
-    found = {(one.rivals, one.figure): (one.better, one.cells) for one in verdicts(cells, systems, ["model"])}
-    counts = {
-        "nothing": (2, 3),
-        "the best DSP inverse of equal or lower latency": (2, 3),
-        "the best DSP inverse of any latency": (1, 3),
-    }
-    assert found == {(rivals, name): count for rivals, count in counts.items() for name in ("mel", "PESQ-wb")}

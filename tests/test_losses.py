@@ -1,4 +1,4 @@
-"""The training loss against the numpy metric, librosa and finite differences, and on silence."""
+"""The training losses against the numpy metric, librosa, the papers' sums and finite differences, and on silence."""
 
 import librosa
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from realtime.quality.metrics import mel_distance
 from tests.signals import SAMPLE_RATE, chirp, harmonic, noise, tone, voice
-from training.losses import DeshiftLoss, MelDistance
+from training.losses import DeshiftLoss, MelDistance, discriminator_loss, feature_loss, generator_loss
 
 FRAMES = 8193
 SOUNDS = {
@@ -103,3 +103,42 @@ def test_the_gradient_is_the_slope_of_the_loss():
     direction = batch(noise(FRAMES, 9)).double()
     slope = (loss(one + step * direction, other).total - loss(one - step * direction, other).total) / (2 * step)
     assert (estimate.grad * direction).sum().item() == pytest.approx(slope.item(), rel=1e-3)
+
+
+def heard(seed: int) -> list[list[torch.Tensor]]:
+    """What two discriminators of three and two layers might have heard, the verdicts last."""
+    random = torch.Generator().manual_seed(seed)
+    shapes = ([(2, 3, 7, 2), (2, 5, 4, 2), (2, 1, 4, 2)], [(2, 4, 9, 6), (2, 1, 9, 3)])
+    return [[torch.randn(shape, generator=random, dtype=torch.float64) for shape in layers] for layers in shapes]
+
+
+def test_the_adversarial_terms_are_the_papers_sums():
+    original, estimate = heard(1), heard(2)
+    told = fooled = apart = 0.0
+    for wanted, found in zip(original, estimate, strict=True):
+        real, fake = wanted[-1].numpy(), found[-1].numpy()
+        told += np.mean((real - 1) ** 2) + np.mean(fake**2)
+        fooled += np.mean((fake - 1) ** 2)
+        for index in range(len(wanted) - 1):
+            apart += np.mean(np.abs(wanted[index].numpy() - found[index].numpy()))
+    assert discriminator_loss(original, estimate).item() == pytest.approx(told, rel=1e-12)
+    assert generator_loss(estimate).item() == pytest.approx(fooled, rel=1e-12)
+    assert feature_loss(original, estimate).item() == pytest.approx(apart, rel=1e-12)
+
+
+def test_a_discriminator_that_is_right_costs_it_nothing_and_the_generator_one_each():
+    right = [[torch.zeros(1, 1, 4)], [torch.zeros(1, 1, 2)]]
+    sure = [[torch.ones(1, 1, 4)], [torch.ones(1, 1, 2)]]
+    assert discriminator_loss(sure, right).item() == 0
+    assert generator_loss(right).item() == 2
+    assert generator_loss(sure).item() == 0
+    assert feature_loss(heard(3), heard(3)).item() == 0
+
+
+@settings(max_examples=8, deadline=None)
+@given(l1_weight=st.floats(0, 50), mel_weight=st.floats(0, 50))
+def test_both_terms_of_the_waveforms_have_their_weights(l1_weight, mel_weight):
+    one, other = SOUNDS["a voice and noise"]
+    loss = DeshiftLoss(SAMPLE_RATE, l1_weight, mel_weight)(batch(one), batch(other))
+    wanted = mel_weight * mel_distance(one, other, SAMPLE_RATE) + l1_weight * np.abs(one.astype(float) - other).mean()
+    assert loss.total.item() == pytest.approx(wanted, rel=1e-4, abs=1e-6)

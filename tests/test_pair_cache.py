@@ -12,13 +12,9 @@ import pytest
 import soundfile
 
 from realtime.quality.shifters import SHIFTER_VERSIONS
-from tests.pair_files import QUICK, pairs_from, record
+from tests.pair_files import QUICK, cached, pairs_from, record
 from tests.signals import SAMPLE_RATE, noise, voice
 from training.pairs import PairSettings, make_pairs
-
-
-def cached(cache: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(cache)): path.read_bytes() for path in cache.rglob("*.flac")}
 
 
 @pytest.fixture

@@ -215,6 +215,24 @@ def test_using_a_model_leaves_the_caller_s_arithmetic_as_it_was(one_pole: Path) 
     assert ran.returncode == 0, ran.stderr
 
 
+def test_an_offline_model_has_its_controls_turned_and_hears_no_nan(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Mul", ["audio", "control_level"], ["audio_out"])]
+    model = files.make_model(nodes, [], hop="samples", controls=("level",))
+    facts = files.make_facts(model, kind="offline", controls=(Control("level", "", 0, 2, 1),))
+    plugin = OfflineFile(read_plugin_file(files.save(tmp_path / "level.onnx", model, facts.to_metadata())))
+    audio = noise(1, 4 * files.HOP)
+    plugin.set_control("level", 2)
+    np.testing.assert_array_equal(plugin.run(audio), 2 * audio)
+    for name, value in (("level", 2.1), ("pitch", 1)):
+        with pytest.raises(ValueError, match=r"has no control .*; it has: level 0 … 2"):
+            plugin.set_control(name, value)
+    broken = audio.copy()
+    broken[0, 5:9] = (np.nan, np.inf, -np.inf, np.nan)
+    holed = np.where(np.isfinite(broken), broken, 0)
+    np.testing.assert_array_equal(plugin.run(broken), 2 * holed)
+    assert plugin.muted_blocks == 0
+
+
 def test_an_offline_model_that_gives_nan_is_muted_and_counted(tmp_path: Path) -> None:
     model = files.make_model([helper.make_node("Sqrt", ["audio"], ["audio_out"])], [], hop="samples")
     path = files.save(tmp_path / "root.onnx", model, files.make_facts(model, kind="offline").to_metadata())

@@ -17,16 +17,25 @@ COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 
 def test_the_guide_shows_how_to_train_resume_spread_compare_and_export():
     shown = "\n".join(COMMANDS)
-    for part in ("deshift train ", "--resume", "--init", "torchrun ", "deshift compare ", "deshift export "):
+    for part in (
+        "deshift train ",
+        "--resume",
+        "--init",
+        "--adversarial",
+        "torchrun ",
+        "deshift compare ",
+        "deshift export ",
+    ):
         assert part in shown
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_of_the_guide_is_understood(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("voices", "singing", "held_out", "my_voice", "runs/first"):
+    for name in ("voices", "singing", "held_out", "my_voice", "runs/first", "runs/restore", "runs/sharper"):
         Path(name).mkdir(parents=True)
-    Path("released.onnx").touch()
+    for name in ("released.onnx", "runs/sharper/last.safetensors"):
+        Path(name).touch()
     Path("first.onnx").touch()
     words = shlex.split(line[line.index("deshift") :])
     verb = deshift.main.get_command(click.Context(deshift.main), words[1])

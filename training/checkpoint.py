@@ -6,7 +6,7 @@ One file, so that a save is atomic. Nothing is pickled.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,13 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`facts` is plain JSON: step, recipe, settings, versions, …"""
+    """`facts` is plain JSON: step, recipe, settings, versions, …; `adversary` is the state of an adversarial stage."""
 
     weights: dict[str, Tensor]
     ema: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     facts: dict[str, Any]
+    adversary: dict[str, Tensor] = field(default_factory=dict)
 
     def best_weights(self) -> dict[str, Tensor]:
         """The averaged weights where an average was kept, else the weights as they stand."""
@@ -48,6 +49,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             ("weights", checkpoint.weights),
             ("ema", checkpoint.ema),
             ("optimizer", checkpoint.optimizer),
+            ("adversary", checkpoint.adversary),
         )
         for name, tensor in group.items()
     }
@@ -78,11 +80,12 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path} cannot be read ({error}): take an earlier checkpoint") from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a deshift checkpoint (format {metadata.get('format')!r})")
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "ema": {}, "optimizer": {}, "adversary": {}}
     for key, tensor in tensors.items():
         part, _, name = key.partition(":")
         parts[part][name] = tensor
-    return Checkpoint(parts["weights"], parts["ema"], parts["optimizer"], json.loads(metadata["facts"]))
+    facts = json.loads(metadata["facts"])
+    return Checkpoint(parts["weights"], parts["ema"], parts["optimizer"], facts, parts["adversary"])
 
 
 def of_run(folder: Path) -> Path:
@@ -100,13 +103,31 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return load(of_run(path)).best_weights()
 
 
+def read_adversary(path: Path) -> dict[str, Tensor]:
+    """The state of the adversarial stage beside these weights; empty where there was none, or it was not kept."""
+    return {} if path.suffix.lower() == ".onnx" else load(of_run(path)).adversary
+
+
 def read_origin(path: Path) -> dict[str, Any]:
     """What a run that starts from these weights remembers of them; `origin` in it is what they themselves came from."""
     if path.suffix.lower() == ".onnx":
-        return {"file": path.name}
+        return {"file": path.name, **_training_of_plugin_file(path)}
     facts = load(of_run(path)).facts
     kept = ("step", "seconds", "settings", "data", "origin")
     return {"file": path.name, **{key: facts[key] for key in kept if key in facts}}
+
+
+def _training_of_plugin_file(path: Path) -> dict[str, Any]:
+    """What a plugin file says it has heard, in the form of a run's facts; empty lists where it does not say."""
+    import onnx  # only here: a training run from scratch needs none of it
+
+    properties = {one.key: one.value for one in onnx.load(path, load_external_data=False).metadata_props}
+    try:
+        training = json.loads(properties.get("training", "{}"))
+        hashes, shifters = (list(training.get(key, [])) for key in ("source_hashes", "shifters"))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its facts on training are damaged ({error}): give a released .onnx") from error
+    return {"data": {"source_hashes": hashes, "pairs": {"shifters": shifters}}}
 
 
 def _weights_of_plugin_file(path: Path) -> dict[str, Tensor]:

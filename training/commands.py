@@ -1,5 +1,6 @@
 """The verbs that need torch: recipes, train."""
 
+import dataclasses
 import json
 import os
 import sys
@@ -14,10 +15,11 @@ from rich.table import Table
 from realtime.quality.metrics import MEL_WINDOWS
 from realtime.quality.prestage import prestage_delay
 from realtime.quality.shifters import SHIFTER_NAMES
+from training.adversarial_options import adversarial_options, adversarial_settings, rates_and_l1_weight
 from training.checkpoint import CheckpointError
 from training.crops import Crops
 from training.geometry import SAMPLE_RATE, Geometry, geometry, macs_per_second, parameter_count
-from training.loop import LAST, Trainer, leave
+from training.loop import LAST, Trainer
 from training.machine import Machine
 from training.models import build
 from training.pairs import PairIndex, PairsError, PairSettings, make_pairs, split_validation
@@ -96,6 +98,16 @@ def _semitones(context: click.Context, parameter: click.Parameter, text: str) ->
         raise click.BadParameter(f"{text!r} is neither a list like 8,10,12 nor a range like -12..12") from error
 
 
+def _gain_db(context: click.Context, parameter: click.Parameter, text: str) -> tuple[float, float]:
+    """ "-12..6" """
+    del context, parameter
+    try:
+        low, high = (float(part) for part in text.split(".."))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no range like -12..6") from error
+    return low, high
+
+
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -110,6 +122,9 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--shifter", "shifters", multiple=True, type=click.Choice(SHIFTER_NAMES), default=["signalsmith"],
               show_default=True, help="What damages the pitch; repeatable.")  # fmt: skip
 @click.option("--semitones", callback=_semitones, default="12", show_default=True, help="8,10,12 or -12..12")
+@click.option("--augment", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of the segments "
+              "with a noise floor, of those with a narrow band, and of those with a codec.")  # fmt: skip
+@click.option("--gain-db", callback=_gain_db, default="0..0", show_default=True, help="Of each crop, drawn from here.")
 @click.option("--data-licence", default="not stated", help="Licences of the recordings; goes into the model's card.")
 @click.option("--cache", type=click.Path(path_type=Path), default=DEFAULT_CACHE, help="Where the pairs are kept.")
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes that make pairs.")
@@ -117,13 +132,13 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True)
 @click.option("--crop", type=click.IntRange(1), default=32_768, show_default=True, help="Samples of a training crop.")
 @click.option("--optimizer", type=click.Choice(["muon", "adamw"]), default="muon", show_default=True)
-@click.option("--muon-rate", type=float, default=5e-3, show_default=True, help="Learning rate of the matrices.")
-@click.option("--adamw-rate", type=float, default=5e-4, show_default=True, help="Learning rate of the rest.")
+@click.option("--muon-rate", type=float, help="Rate of the matrices.  [default: 0.005; with --adversarial 0.001]")
+@click.option("--adamw-rate", type=float, help="Rate of the rest.  [default: 0.0005; with --adversarial 0.0001]")
+@click.option("--l1-weight", type=float, help="Weight of the L1 term.  [default: 10; with --adversarial 0]")
 @click.option("--rate-decay", is_flag=True, help="Lower both rates linearly to zero at the last step.")
 @click.option(
     "--ema", type=float, default=0.0, show_default=True, help="Share that a running average of weights keeps."
 )
-@click.option("--l1-weight", type=float, default=10.0, show_default=True, help="Weight of the waveforms' distance.")
 @click.option("--clip", type=float, default=1e3, show_default=True, help="Limit of the gradient's norm.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]), default="tf32", show_default=True)
@@ -138,6 +153,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--init", type=click.Path(exists=True, path_type=Path), help="Start from a checkpoint, a run or an .onnx."
 )
 @click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@adversarial_options
 def train(recipe: str, out: Path, device: str, threads: int | None, time_limit: float | None, **options: Any) -> None:
     """Train RECIPE on folders of recordings: pairs (shifted, original) are made once and cached.
 
@@ -154,7 +170,7 @@ def train(recipe: str, out: Path, device: str, threads: int | None, time_limit: 
             done = trainer.run(line.show, time_limit * 60 if time_limit is not None else None)
             line.close()
         finally:
-            leave(machine)
+            machine.leave()
     except (TrainingError, PairsError, CheckpointError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if machine.leads:
@@ -182,7 +198,7 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
         machine.wait_for_all()
     out.mkdir(parents=True, exist_ok=True)
     facts = facts_of(options, pair_settings, training, validation)
-    crops = Crops(training.pairs, settings.crop, settings.batch, settings.seed)
+    crops = Crops(training.pairs, settings.crop, settings.batch, settings.seed, settings.gain_db)
     trainer = Trainer(recipe, settings, facts, crops, fixed_clips(validation.pairs, settings), out, machine)
     if options["resume"]:
         trainer.resume()
@@ -194,7 +210,8 @@ def prepare(recipe: Recipe, machine: Machine, out: Path, options: dict[str, Any]
 def pair_settings_for(recipe: Recipe, options: dict[str, Any]) -> PairSettings:
     """What the pairs of a recipe are made by."""
     shifters = tuple(options["shifters"])
-    return PairSettings(shifters, seed=options["seed"], prestage=recipe.prestage, **options["semitones"])
+    drawn = {"seed": options["seed"], "augment": options["augment"]}
+    return PairSettings(shifters, prestage=recipe.prestage, **drawn, **options["semitones"])
 
 
 def facts_of(
@@ -226,42 +243,36 @@ def settings_for(recipe: Recipe, machine: Machine, options: dict[str, Any]) -> T
     shortest = MEL_WINDOWS[-1] // 2 + (SPECTROGRAM_HOP if recipe.kind == "spectrogram" else 0)
     if options["crop"] <= shortest:
         raise TrainingError(f"--crop {options['crop']} is too short for the loss: give more than {shortest} samples")
+    same = ("batch", "crop", "optimizer", "rate_decay", "ema", "clip", "seed", "gain_db", "precision")
+    of_validation = ("validate_every", "validation_clips", "validation_crop")
     return TrainSettings(
         steps=options["steps"] or recipe.steps,
-        muon_lr=options["muon_rate"],
-        adamw_lr=options["adamw_rate"],
         compile=compiled,
-        **{
-            name: options[name]
-            for name in (
-                "batch",
-                "crop",
-                "optimizer",
-                "rate_decay",
-                "ema",
-                "l1_weight",
-                "clip",
-                "seed",
-                "precision",
-                "validate_every",
-                "validation_clips",
-                "validation_crop",
-            )
-        },
+        adversarial=adversarial_settings(options),
+        **rates_and_l1_weight(options),
+        **{name: options[name] for name in (*same, *of_validation)},
     )
 
 
 def pairs_for(options: dict[str, Any], settings: PairSettings, quiet: bool) -> tuple[PairIndex, PairIndex]:
-    """Training and validation pairs, made or found; what was skipped is said on stderr."""
+    """Training and validation pairs, made or found; what was skipped is said on stderr.
+
+    Validation pairs are never augmented, so that runs with and without it are judged on the same clips.
+    """
     report = _silent if quiet else _report_pairs
+    clean = dataclasses.replace(settings, augment=0.0)
     made = make_pairs(options["folders"], settings, options["cache"], options["workers"], report)
     if options["validation"]:
-        held = make_pairs(options["validation"], settings, options["cache"], options["workers"], report)
+        held = make_pairs(options["validation"], clean, options["cache"], options["workers"], report)
         shared = set(made.source_hashes) & set(held.source_hashes)
         if shared:
             raise TrainingError(f"{len(shared)} recordings stand in --data and in --validation: take them out of one")
     else:
         made, held = split_validation(made)
+        if settings.augment:
+            chosen = held.source_hashes
+            held = make_pairs(options["folders"], clean, options["cache"], options["workers"], report, chosen)
+            held = dataclasses.replace(held, skipped=())  # told with the training recordings
     if not quiet:
         for skipped in (*made.skipped, *held.skipped):
             click.echo(f"skipped {skipped.path}: {skipped.reason}", err=True)

@@ -212,7 +212,7 @@ def _train(task: Task, stop: threading.Event) -> tuple[State, str]:
     settings = task.settings
     machine = Machine.join(task.device, task.threads)
     clips = fixed_clips(task.validation, settings)
-    crops = Crops(task.training, settings.crop, settings.batch, settings.seed)
+    crops = Crops(task.training, settings.crop, settings.batch, settings.seed, settings.gain_db)
     trainer = Trainer(task.recipe, settings, task.facts, crops, clips, task.run_folder, machine)
     if (task.run_folder / LAST).exists():
         trainer.resume()

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from training.augment import NO_GAIN_DB
 from training.compare import Outcome
 from training.geometry import parameter_count
 from training.models import build
@@ -96,6 +97,12 @@ def notes(comparison: Comparison) -> list[str]:
         "Minutes count training steps. Peak memory is what torch allocated on a CUDA device, or the largest resident "
         "set of the run's own process on a CPU.",
     ]
+    if pairs.augment or settings.gain_db != NO_GAIN_DB:
+        low, high = settings.gain_db
+        told.append(
+            f"In training, a share of {pairs.augment:g} of the segments had a noise floor, as many a narrow band and a "
+            f"codec; gains were drawn from {low:g} to {high:g} dB. The validation clips are as they were."
+        )
     if any(outcome.recipe.kind == "spectrogram" for outcome in comparison.outcomes):
         told.append("Spectrogram models are judged on clips that are one hop (256 samples) shorter.")
     return told

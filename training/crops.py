@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from training.augment import NO_GAIN_DB, amplified, gains
 from training.recordings import PairsError
 
 Audio = NDArray[np.float32]
@@ -58,15 +59,19 @@ class Crops:
     Args:
         pairs: what to draw from; the order matters, so take it from `make_pairs`.
         crop: frames of one crop; batch: crops of one joint batch; seed: of the whole run.
+        gain_db: both sides of a crop get one gain from this range, as far as full scale allows.
     Raises: PairsError for no pairs, or a crop or batch below 1.
     """
 
-    def __init__(self, pairs: Sequence[Pair], crop: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, pairs: Sequence[Pair], crop: int, batch: int, seed: int, gain_db: tuple[float, float] = NO_GAIN_DB
+    ) -> None:
         if not pairs:
             raise PairsError("there are no pairs to draw crops from: give more recordings")
         if crop < 1 or batch < 1:
             raise PairsError(f"a batch of {batch} crops of {crop} samples is empty: give 1 or more of both")
         self._pairs, self._crop, self._batch, self._seed = tuple(pairs), crop, batch, seed
+        self._gain_db = gain_db
         self._ends = np.cumsum([pair.frames for pair in pairs])
 
     def batch(self, step: int, rank: int = 0, world: int = 1) -> tuple[Audio, Audio, Audio]:
@@ -83,6 +88,8 @@ class Crops:
             )
         places = self.places(step)[rank::world]
         both = np.stack([read_crop(pair, start, self._crop) for pair, start in places])[:, :, None]
+        if self._gain_db != NO_GAIN_DB:
+            both = amplified(both, gains(self._gain_db, self._seed, step, self._batch)[rank::world])
         semitones = np.array([pair.semitones for pair, _ in places], np.float32)
         return np.ascontiguousarray(both[:, 0]), np.ascontiguousarray(both[:, 1]), semitones
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training import checkpoint
+from training.adversary import Adversary
 from training.checkpoint import Checkpoint
 from training.crops import Audio, Crops
 from training.logbook import Logbook
@@ -69,10 +69,13 @@ class Trainer:
         self.crops, self.clips, self.folder, self.machine = crops, clips, folder, machine
         torch.manual_seed(settings.seed)
         self.model: Model = build(recipe).to(machine.device)
-        self.loss = DeshiftLoss(facts.pairs.sample_rate, settings.l1_weight).to(machine.device)
+        stage = settings.adversarial
+        mel_weight = stage.mel_weight if stage else 1.0
+        self.loss = DeshiftLoss(facts.pairs.sample_rate, settings.l1_weight, mel_weight).to(machine.device)
         self.optimizers = Optimizers(
-            self.model, settings.muon_lr, settings.adamw_lr, use_muon=settings.optimizer == "muon"
+            self.model, settings.muon_lr, settings.adamw_lr, settings.optimizer == "muon", settings.adamw_betas
         )
+        self.adversary = Adversary(stage, settings, machine) if stage else None
         self.average = {name: value.clone() for name, value in self.model.state_dict().items()} if settings.ema else {}
         self.origin: dict[str, Any] | None = None
         self.step = 0
@@ -86,6 +89,8 @@ class Trainer:
         self.origin = checkpoint.read_origin(path)
         for name in self.average:
             self.average[name].copy_(self.model.state_dict()[name])
+        if self.adversary:
+            self.adversary.start_from(checkpoint.read_adversary(path), path)
 
     def resume(self) -> None:
         """Go on as if the run had never stopped. Raises: TrainingError if its recipe or settings were others."""
@@ -101,6 +106,8 @@ class Trainer:
                 )
         self.model.load_state_dict(saved.weights)
         self.optimizers.load_state(saved.optimizer)
+        if self.adversary:
+            self.adversary.load_state(saved.adversary)
         self.average = {name: value.to(self.machine.device) for name, value in saved.ema.items()}
         self.step, self.seconds = saved.facts["step"], saved.facts["seconds"]
         self.origin = saved.facts["origin"]
@@ -140,15 +147,19 @@ class Trainer:
     def _learn(self, trained: nn.Module, shifted: Tensor, original: Tensor, semitones: Tensor) -> dict[str, float]:
         rate = self.settings.rate_factor(self.step)
         with self.machine.autocast(self.settings.precision):
-            estimate = trained(shifted, semitones) if self.recipe.conditioned else trained(shifted)
-        loss = self.loss(estimate.float(), original)
-        loss.total.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        figures = {"loss": loss.total, "mel": loss.mel, "l1": loss.l1, "gradient_norm": norm}
+            heard = trained(shifted, semitones) if self.recipe.conditioned else trained(shifted)
+        estimate = heard.float()
+        loss = self.loss(estimate, original)
+        figures = {"loss": loss.total, "mel": loss.mel, "l1": loss.l1}
+        if self.adversary:
+            figures |= self.adversary.play(estimate, original, rate)
+            figures["loss"] = loss.total + figures["adversarial"]
+        figures["loss"].backward()
+        figures["gradient_norm"] = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         values = {name: float(self.machine.mean(value.detach())) for name, value in figures.items()}
-        for name in ("loss", "gradient_norm"):
-            if not abs(values[name]) < float("inf"):
-                told = f"step {self.step + 1}: the {name.replace('_', ' ')} is {values[name]}"
+        for name, value in values.items():
+            if not abs(value) < float("inf"):
+                told = f"step {self.step + 1}: the {name.replace('_', ' ')} is {value}"
                 raise TrainingError(f"{told}; {self._advice()}")
         self.optimizers.step(rate)
         if self.average:
@@ -231,7 +242,8 @@ class Trainer:
             "versions": versions(),
         }
         weights = self.model.state_dict()
-        whole = Checkpoint(weights, self.average, self.optimizers.state(), facts)
+        adversary = self.adversary.state() if self.adversary else {}
+        whole = Checkpoint(weights, self.average, self.optimizers.state(), facts, adversary)
         checkpoint.save(self.folder / LAST, whole)
         if best:
             checkpoint.save(self.folder / BEST, Checkpoint(self.average or weights, {}, {}, facts))
@@ -282,9 +294,3 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def leave(machine: Machine) -> None:
-    """Close the process group that `Machine.join` opened."""
-    if machine.world > 1:
-        dist.destroy_process_group()

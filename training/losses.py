@@ -1,5 +1,9 @@
-"""The log's training loss, mel distance over seven scales + 10 · L1; tested against `realtime.quality.metrics`."""
+"""The log's training loss, mel distance over seven scales + 10 · L1; tested against `realtime.quality.metrics`.
 
+Below it the terms of the adversarial stage: least squares, and the distance of what the discriminators' layers heard.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,13 +52,46 @@ class MelDistance(nn.Module):
 
 
 class DeshiftLoss(nn.Module):
-    """``mel + l1_weight · L1`` of the waveforms, estimate and target ``(B, 1, T)``; the log weighs L1 with 10."""
+    """``mel_weight · mel + l1_weight · L1`` of waveforms, estimate and target ``(B, 1, T)``; the log has 1 and 10."""
 
-    def __init__(self, sample_rate: int, l1_weight: float) -> None:
+    def __init__(self, sample_rate: int, l1_weight: float, mel_weight: float = 1.0) -> None:
         super().__init__()
         self.mel = MelDistance(sample_rate)
-        self.l1_weight = l1_weight
+        self.l1_weight, self.mel_weight = l1_weight, mel_weight
 
     def forward(self, estimate: Tensor, target: Tensor) -> Loss:
         mel, l1 = self.mel(estimate, target), (estimate - target).abs().mean()
-        return Loss(mel + self.l1_weight * l1, mel, l1)
+        return Loss(self.mel_weight * mel + self.l1_weight * l1, mel, l1)
+
+
+# Below, `Sequence[Sequence[Tensor]]` is one row for each discriminator: what its layers heard, the verdict last.
+
+
+def discriminator_loss(original: Sequence[Sequence[Tensor]], estimate: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Σ over discriminators of ``mean((1 - D(original))²) + mean(D(estimate)²)``.
+
+    Source: least squares GAN, Mao et al. 2017, arXiv:1611.04076, as HiFi-GAN has it (Kong et al. 2020, eq. 3).
+    """
+    terms = [
+        (1 - wanted[-1]).square().mean() + heard[-1].square().mean()
+        for wanted, heard in zip(original, estimate, strict=True)
+    ]
+    return torch.stack(terms).sum()
+
+
+def generator_loss(estimate: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Σ over discriminators of ``mean((1 - D(estimate))²)``: how far they are from being deceived. Source: as above."""
+    return torch.stack([(1 - heard[-1]).square().mean() for heard in estimate]).sum()
+
+
+def feature_loss(original: Sequence[Sequence[Tensor]], estimate: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Σ over discriminators and their layers, the verdict left out, of the mean absolute difference.
+
+    Source: feature matching, Larsen et al. 2016, arXiv:1512.09300, as HiFi-GAN has it (Kong et al. 2020, eq. 7).
+    """
+    terms = [
+        (wanted - heard).abs().mean()
+        for both in zip(original, estimate, strict=True)
+        for wanted, heard in zip(*(layers[:-1] for layers in both), strict=True)
+    ]
+    return torch.stack(terms).sum()

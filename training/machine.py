@@ -51,6 +51,11 @@ class Machine:
             torch.cuda.set_device(place)
         return cls(place, dist.get_rank(), world)
 
+    def leave(self) -> None:
+        """Close the process group that `join` opened."""
+        if self.world > 1:
+            dist.destroy_process_group()
+
     @property
     def leads(self) -> bool:
         return self.rank == 0
@@ -59,7 +64,7 @@ class Machine:
         return torch.from_numpy(np.ascontiguousarray(audio)).to(self.device, non_blocking=True)
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean of a scalar over all processes."""
+        """The mean over all processes, of each entry."""
         if self.world > 1:
             value = value.clone() / self.world
             dist.all_reduce(value)

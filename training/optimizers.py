@@ -61,7 +61,14 @@ def is_matrix(parameter: Tensor) -> bool:
 class Optimizers:
     """Both optimisers as one: the learning rates share a factor, the states share a dictionary by parameter name."""
 
-    def __init__(self, model: nn.Module, muon_lr: float, adamw_lr: float, use_muon: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        muon_lr: float,
+        adamw_lr: float,
+        use_muon: bool,
+        adamw_betas: tuple[float, float] = (0.90, 0.95),
+    ) -> None:
         named = {name: p for name, p in model.named_parameters() if p.requires_grad}
         matrices = {name: p for name, p in named.items() if use_muon and is_matrix(p)}
         others = {name: p for name, p in named.items() if name not in matrices}
@@ -72,7 +79,7 @@ class Optimizers:
             self._both["muon"] = Muon(matrices.values(), muon_lr)
         if others:
             self._both["adamw"] = torch.optim.AdamW(
-                others.values(), adamw_lr, betas=(0.90, 0.95), eps=1e-8, weight_decay=0.01
+                others.values(), adamw_lr, betas=adamw_betas, eps=1e-8, weight_decay=0.01
             )
 
     def step(self, rate_factor: float) -> None:

@@ -13,11 +13,11 @@ import soundfile
 
 from realtime.quality.prestage import PRESTAGE_VERSION, shift_back
 from realtime.quality.shifters import SHIFTER_VERSIONS, band_limit, shift
+from training.augment import AUGMENT_VERSION, FULL_SCALE, Augmentation, after_shift, before_shift, draw
 from training.crops import Pair
 from training.recordings import Audio, Recording, RecordingError, is_silent, segments, write_whole
 
 FORMAT_VERSION = 1
-_FULL_SCALE = 1 - 2.0**-23  # the largest value of 24-bit PCM
 _STALE_SECONDS = 3600
 
 
@@ -25,8 +25,8 @@ _STALE_SECONDS = 3600
 class Damage:
     """One shifter with one interval, or with a range of them: what one folder of the cache holds.
 
-    `semitones` is None where `semitone_range` is given. `sample_rate` is in Hz; `seed` steers the draws from a range.
-    `prestage` shifts the damaged sound back again; empty for none.
+    `semitones` is None where `semitone_range` is given. `sample_rate` is in Hz; `seed` steers the draws.
+    `prestage` shifts the damaged sound back again; empty for none. `augment` is a share, see `training.augment.draw`.
     """
 
     shifter: str
@@ -35,6 +35,7 @@ class Damage:
     seed: int
     sample_rate: int
     prestage: str = ""
+    augment: float = 0.0
 
     def key(self) -> str:
         """The folder's name: a hash of everything that decides what is in it."""
@@ -43,7 +44,15 @@ class Damage:
             facts["prestage_version"] = PRESTAGE_VERSION
         else:
             del facts["prestage"]  # as in keys from before there were pre-stages, whose pairs are the same
+        if self.augment:
+            facts["augment_version"] = AUGMENT_VERSION
+        else:
+            del facts["augment"]  # likewise
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def augmentation(self, content_hash: str, segment: int) -> Augmentation:
+        """What one segment is given besides the shift: the same for every interval."""
+        return draw(self.augment, f"{self.seed} {self.shifter} {content_hash} {segment}")
 
     def interval(self, content_hash: str, segment: int) -> float:
         """The shift in semitones of one segment; one drawn from a range is in whole cents."""
@@ -77,7 +86,8 @@ def make(recording: Recording, damage: Damage, cache: Path) -> Made:
             semitones = damage.interval(recording.content_hash, number)
             target = _file(recording, damage, cache, number)
             if not target.exists():
-                write_whole(target, _pair(original[None], damage, semitones))
+                augmentation = damage.augmentation(recording.content_hash, number)
+                write_whole(target, _pair(original[None], damage, semitones, augmentation))
             done[number] = (len(original), semitones)
         if not done:
             skipped = "silent: the peak in mono is below -60 dBFS"
@@ -114,21 +124,24 @@ def remove_stale(damage: Damage, cache: Path) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _pair(original: Audio, damage: Damage, semitones: float) -> bytes:
+def _pair(original: Audio, damage: Damage, semitones: float, augmentation: Augmentation) -> bytes:
     """One FLAC of two channels, shifted and original, scaled down together where the shifter passed full scale.
 
-    A pre-stage shifts the first channel back before it is kept.
+    A codec and then a pre-stage have the first channel before it is kept.
     """
+    original = before_shift(original, augmentation, damage.sample_rate)
     original = band_limit(original, damage.sample_rate, semitones)
     shifted = shift(original, damage.sample_rate, semitones, damage.shifter)
-    if damage.prestage and np.isfinite(shifted).all():
-        shifted = shift_back(shifted, semitones, damage.prestage)
+    if np.isfinite(shifted).all():
+        shifted = after_shift(shifted, augmentation)
+        if damage.prestage:
+            shifted = shift_back(shifted, semitones, damage.prestage)
     both = np.concatenate([shifted, original])
     if not np.isfinite(both).all():
         raise RecordingError(f"{damage.shifter} made NaN or infinite samples of it")
     peak = float(np.max(np.abs(both)))
-    if peak > _FULL_SCALE:
-        both *= np.float32(_FULL_SCALE / peak)
+    if peak > FULL_SCALE:
+        both *= np.float32(FULL_SCALE / peak)
     flac = io.BytesIO()
     soundfile.write(flac, both.T, damage.sample_rate, subtype="PCM_24", format="FLAC")
     return flac.getvalue()

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -17,6 +17,8 @@ from realtime.quality import peak_vocoder
 from realtime.quality.prestage import PRESTAGES
 from realtime.quality.shifters import LARGEST_SHIFT_SEMITONES, SHIFTER_NAMES
 from training.crops import Crops, Pair, centre_crops, read_crop
+from training.lossy import SAMPLE_RATE as CODEC_RATE
+from training.lossy import check_codecs
 from training.pair_cache import Damage, Made, find, make, pairs_of, remove_stale
 from training.recordings import PairsError, Recording, find_recordings, hash_recordings
 
@@ -48,6 +50,7 @@ class PairSettings:
         semitone_range: instead of the set, one value per (segment, shifter), drawn from here by content and seed.
         sample_rate: Hz of the pairs; seed: of the draws.
         prestage: shifts every damaged sound back; a recipe's own, see `training.recipes.Recipe`.
+        augment: probability of each of a noise floor, a narrow band and a codec, see `training.augment`; 0 is none.
     """
 
     shifters: tuple[str, ...] = ("signalsmith",)
@@ -56,6 +59,7 @@ class PairSettings:
     sample_rate: int = 48_000
     seed: int = 0
     prestage: str = ""
+    augment: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,19 @@ class PairIndex:
 
 
 def make_pairs(
-    folders: Sequence[Path], settings: PairSettings, cache: Path, workers: int, report: Callable[[int, int], None]
+    folders: Sequence[Path],
+    settings: PairSettings,
+    cache: Path,
+    workers: int,
+    report: Callable[[int, int], None],
+    only: Collection[str] | None = None,
 ) -> PairIndex:
     """Make the pairs of every recording below the folders, or take those that an earlier run left whole.
 
     Args:
         folders: searched through; settings: see `PairSettings`; cache: folder that keeps the pairs.
         workers: processes; 1 works in this one. report: called as ``report(done, total)`` in units of (file, shift).
+        only: content hashes of the recordings to take; None takes all.
     Returns: the pairs in an order that depends on content and settings alone, and what was skipped.
     Raises: PairsError for a bad setting, a missing folder, no usable recording or a lost worker; ShifterError for a
         library that is not installed; OSError if the cache cannot be written.
@@ -93,6 +103,8 @@ def make_pairs(
     reasons = {path: [reason] for path, reason in failed.items()}
     unique: dict[str, Recording] = {}
     for recording in recordings:
+        if only is not None and recording.content_hash not in only:
+            continue
         first = unique.setdefault(recording.content_hash, recording)
         if first is not recording:
             reasons[recording.path] = [f"same content as {first.path.name}"]
@@ -144,10 +156,12 @@ def _damages(settings: PairSettings) -> list[Damage]:
     if not all(abs(value) <= largest for value in limits):
         told = f", as far as the pre-stage {settings.prestage} shifts back" if settings.prestage else ""
         raise PairsError(f"semitones {limits} are out of range: give {-largest:g} to {largest:g}{told}")
-    if settings.semitone_range is None:  # an interval that is given draws nothing, so the seed stays out of its key
+    augment = _share(settings)
+    if settings.semitone_range is None:
+        seed = settings.seed if augment else 0  # where nothing is drawn, the seed stays out of the key
         intervals = [float(value) for value in dict.fromkeys(settings.semitones)]
         return [
-            Damage(name, value, None, 0, settings.sample_rate, settings.prestage)
+            Damage(name, value, None, seed, settings.sample_rate, settings.prestage, augment)
             for name in shifters
             for value in intervals
         ]
@@ -155,7 +169,19 @@ def _damages(settings: PairSettings) -> list[Damage]:
     if not low < high:
         raise PairsError(f"the range {low} to {high} semitones is empty: give the lower end first")
     span = (float(low), float(high))
-    return [Damage(name, None, span, settings.seed, settings.sample_rate, settings.prestage) for name in shifters]
+    return [
+        Damage(name, None, span, settings.seed, settings.sample_rate, settings.prestage, augment) for name in shifters
+    ]
+
+
+def _share(settings: PairSettings) -> float:
+    if not 0 <= settings.augment <= 1:  # also catches NaN
+        raise PairsError(f"augmenting a share of {settings.augment}: give 0 (none) to 1")
+    if settings.augment:
+        check_codecs()
+        if settings.sample_rate != CODEC_RATE:
+            raise PairsError(f"pairs at {settings.sample_rate} Hz cannot be augmented: the codecs need {CODEC_RATE} Hz")
+    return float(settings.augment)
 
 
 def _nothing_usable(folders: Sequence[Path], skipped: Sequence[Skipped]) -> str:

@@ -19,7 +19,7 @@ Audio = NDArray[np.float32]
 
 WORLD = "world"
 DAMAGES: tuple[str, ...] = (*SHIFTER_NAMES, WORLD)
-USUAL_SEMITONES: tuple[float, ...] = (12.0, 7.0, 4.0, -5.0, -12.0)
+USUAL_SEMITONES: tuple[float, ...] = (12.0, 7.0, 4.0, -4.0, -5.0, -7.0, -12.0)
 BLIND = "blind"
 BLIND_RANGE = (-12.0, 12.0)
 _LEAST_BLIND = 1.0  # semitones: less is hardly a shift
@@ -90,16 +90,19 @@ def choose_damages(wanted: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(name for name in DAMAGES if name not in absent), notes
 
 
-def choose_intervals(wanted: Sequence[float], blind: bool, facts: Sequence[Facts]) -> tuple[Interval, ...]:
+def choose_intervals(wanted: Sequence[float], blind: bool | None, facts: Sequence[Facts]) -> tuple[Interval, ...]:
     """The intervals asked for; else the usual ones that some model was trained with, and the ends of its range.
 
+    Args: blind: whether the blind set is one more; None: where no interval was asked for and some model covers it.
     Raises: EvaluateError for an interval out of range, or 0.
     """
     for value in wanted:
         if not 0 < abs(value) <= LARGEST_SHIFT_SEMITONES:
             raise EvaluateError(f"a shift of {value:g} semitones cannot be judged: give -36 to 36, and not 0")
     chosen = list(dict.fromkeys(wanted))
-    if not chosen and not blind:
+    if blind is None:
+        blind = not wanted and (not facts or any(all(_within(end, one) for end in BLIND_RANGE) for one in facts))
+    if not chosen:
         trained = {end for one in facts for end in one.shift_semitones if end != 0}
         inside = {value for value in USUAL_SEMITONES for one in facts if _within(value, one)}
         chosen = sorted(trained | inside, reverse=True) or list(USUAL_SEMITONES)

@@ -20,6 +20,7 @@ Audio = NDArray[np.float32]
 
 HEADLINE = ("mel", "mr_stft", "pesq", "stoi")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito: told apart by all eyes
+_SHAPES = "os^D"
 _WINDOW, _HOP = 1024, 256
 _RANGE_DB = 80
 
@@ -78,8 +79,9 @@ def _draw(axis: Any, latency_ms: float, line: Line, key: str, index: int, is_mod
     assert found is not None
     low, high = (found.mean if end is None else end for end in (found.low, found.high))
     errors = [[max(0.0, found.mean - low)], [max(0.0, high - found.mean)]]
-    style = {"fmt": "*" if is_model else "o", "markersize": 12 if is_model else 6, "capsize": 3}
-    axis.errorbar([latency_ms], [found.mean], errors, color=_COLOURS[index % 6], label=line.system, **style)
+    shape = "*" if is_model else _SHAPES[index // len(_COLOURS) % len(_SHAPES)]  # there are more systems than colours
+    style = {"fmt": shape, "markersize": 12 if is_model else 6, "capsize": 3}
+    axis.errorbar([latency_ms], [found.mean], errors, color=_COLOURS[index % len(_COLOURS)], label=line.system, **style)
 
 
 def _figure(size: tuple[float, float]) -> Any:

@@ -20,7 +20,7 @@ from realtime.evaluate.cells import Interval, damage
 from realtime.evaluate.clips import SAMPLE_RATE, Clip, read_clip
 from realtime.evaluate.errors import EvaluateError
 from realtime.evaluate.figures import measure
-from realtime.evaluate.placing import measured_delay, place
+from realtime.evaluate.placing import measured_delay, place, probe
 from realtime.evaluate.systems import System, build_systems
 from realtime.quality.shifters import band_limit
 
@@ -152,11 +152,13 @@ def _rows(
 @lru_cache(maxsize=4096)
 def _delay_of(model_paths: tuple[Path, ...], index: int, damage_name: str, semitones: float) -> int | None:
     system = systems_of(model_paths)[index]
+    return measured_delay(lambda sent: system.restore(_damaged_probe(damage_name, semitones), semitones), SAMPLE_RATE)
 
-    def way(sent: Audio) -> Audio | None:
-        return system.restore(damage(original_of(sent, semitones), semitones, damage_name), semitones)
 
-    return measured_delay(way, SAMPLE_RATE)
+@lru_cache(maxsize=16)
+def _damaged_probe(damage_name: str, semitones: float) -> Audio:
+    """The probe, damaged once for all systems: a blind interval is another for every clip."""
+    return damage(original_of(probe(SAMPLE_RATE), semitones), semitones, damage_name)
 
 
 def _progress(judged: Sequence[Judged], clips: Sequence[Clip]) -> str:

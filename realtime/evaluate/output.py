@@ -16,16 +16,22 @@ from realtime.evaluate.cells import Interval, relation
 from realtime.evaluate.clips import Clip
 from realtime.evaluate.errors import EvaluateError
 from realtime.evaluate.figures import FIGURES
+from realtime.evaluate.goals import Goal
 from realtime.evaluate.judge import Plan, Row
+from realtime.evaluate.provenance import file_sha256, processor, versions
+from realtime.evaluate.robustness import Trial
 from realtime.evaluate.systems import System
 from realtime.evaluate.table import Line
-from realtime.evaluate.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was found: `models` are the facts by system name, `notes` what was left out and why."""
+    """All that was found: `models` are the facts by system name, `notes` what was left out and why.
 
+    `command` is what to type to find it again.
+    """
+
+    command: str
     plan: Plan
     clips: tuple[Clip, ...]
     models: dict[str, Facts]
@@ -33,7 +39,8 @@ class Evaluation:
     rows: tuple[Row, ...]
     cells: tuple[Line, ...]
     summaries: tuple[Line, ...]
-    verdicts: tuple[Verdict, ...]
+    trials: tuple[Trial, ...]
+    goals: tuple[Goal, ...]
     notes: tuple[str, ...]
 
 
@@ -60,7 +67,11 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation for programs, and for a model's card."""
     plan, intervals = evaluation.plan, evaluation.plan.intervals
     latencies = {system.name: system.latency_ms for system in evaluation.systems}
+    paths = dict(zip(evaluation.models, plan.model_paths, strict=True))
     return {
+        "command": evaluation.command,
+        "versions": versions(),
+        "processor": processor(),
         "settings": {
             "seconds": plan.seconds,
             "damages": list(plan.damages),
@@ -68,7 +79,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         },
         "clips": [{"name": clip.name, "kind": clip.kind, "hash": clip.content_hash} for clip in evaluation.clips],
         "models": {
-            name: {**_model(facts, plan.damages, intervals), "latency_ms": latencies[name]}
+            name: {**_model(paths[name], facts, plan.damages, intervals), "latency_ms": latencies[name]}
             for name, facts in evaluation.models.items()
         },
         "systems": [
@@ -78,15 +89,18 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "figures": [asdict(figure) for figure in FIGURES],
         "summaries": [_line(line, ("model", "relation", "kind")) for line in evaluation.summaries],
         "cells": [_line(line, ("damage", "interval", "kind")) for line in evaluation.cells],
-        "verdicts": [asdict(verdict) for verdict in evaluation.verdicts],
+        "goals": [{**asdict(goal), "met": goal.met} for goal in evaluation.goals],
+        "robustness": [{**asdict(trial), "passed": trial.passed} for trial in evaluation.trials],
         "notes": list(evaluation.notes),
     }
 
 
-def _model(facts: Facts, damages: Sequence[str], intervals: Sequence[Interval]) -> dict[str, Any]:
+def _model(path: Path, facts: Facts, damages: Sequence[str], intervals: Sequence[Interval]) -> dict[str, Any]:
     relations = {name: {each.label: relation(facts, name, each) for each in intervals} for name in damages}
     return {
         "name": facts.name,
+        "file_sha256": file_sha256(path),
+        "file_bytes": path.stat().st_size,
         "weights_sha256": facts.weights_sha256,
         "shift_semitones": list(facts.shift_semitones),
         "relations": relations,

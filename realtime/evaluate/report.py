@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from realtime.evaluate.cells import damage
 from realtime.evaluate.charts import quality_against_latency, spectrogram
 from realtime.evaluate.clips import SAMPLE_RATE, Clip, read_clip
+from realtime.evaluate.goals import count_text, place_text
 from realtime.evaluate.judge import original_of, systems_of
 from realtime.evaluate.output import Evaluation
+from realtime.evaluate.robustness import HEADS, table_rows
 from realtime.evaluate.table import Line, delay_text, latency_text, shown_interval, shown_value, used_figures
-from realtime.evaluate.verdict import verdict_lines
 
 Audio = NDArray[np.float32]
 
@@ -52,7 +53,7 @@ document.addEventListener("play", function (event) {
 def page(evaluation: Evaluation) -> str:
     """The page; it plays the first clip of each kind, in the first damage and interval."""
     chart = _data("image/png", chart_png(evaluation))
-    told = [*verdict_lines(evaluation.verdicts), *evaluation.notes]
+    told = [evaluation.command, *evaluation.notes]
     told += [f"{system.name}: {system.about}" for system in evaluation.systems]
     notes = "".join(f"<li>{escape(note)}</li>" for note in told)
     return f"""<!DOCTYPE html>
@@ -72,7 +73,7 @@ clips (of f0 error the median). Small: median, and the bootstrap interval that h
 <h2>By what the model was trained with</h2>
 {_tables(evaluation.summaries, evaluation)}
 <ul class="notes">{notes}</ul>
-<h2>Listen</h2>
+{_goals(evaluation)}{_robustness(evaluation)}<h2>Listen</h2>
 <p class="notes">Peaks beyond full scale are clipped in these sounds, not in the figures.</p>
 {"".join(_listen(evaluation))}
 <h2>Every cell</h2>
@@ -89,11 +90,46 @@ def chart_png(evaluation: Evaluation) -> bytes:
     return quality_against_latency(evaluation.summaries, evaluation.systems, list(evaluation.models))
 
 
+def _goals(evaluation: Evaluation) -> str:
+    """Each model's goals: in how many places each was reached, and where not, the worst first."""
+    told = ""
+    for model in evaluation.models:
+        body = ""
+        for goal in (goal for goal in evaluation.goals if goal.model == model):
+            failures = "".join(f"<li>{escape(place_text(place))}</li>" for place in goal.failures)
+            worst = escape(place_text(goal.worst)) if goal.worst else ""
+            missed = f"<details><summary>where not</summary><ul>{failures}</ul></details>" if failures else ""
+            body += f'<tr><th scope="row">{escape(goal.goal)}</th><td class="word">{escape(goal.figure)}</td>'
+            body += f'<td class="word">{count_text(goal)}</td><td class="word">{worst}{missed}</td></tr>\n'
+        told += _table(f"{model}: goals", ("goal", "figure", "reached in", "worst"), body)
+    return f"<h2>Goals of a release</h2>\n{told}" if told else ""
+
+
+def _robustness(evaluation: Evaluation) -> str:
+    told = ""
+    for model in evaluation.models:
+        rows = table_rows([trial for trial in evaluation.trials if trial.model == model])
+        body = ""
+        for signal, *levels in rows:
+            cells = "".join(f'<td class="word">{escape(level)}</td>' for level in levels)
+            body += f'<tr><th scope="row">{escape(signal)}</th>{cells}</tr>\n'
+        told += _table(f"{model}: worst over all shifts", HEADS, body)
+    return f"<h2>Robustness</h2>\n{told}" if told else ""
+
+
+def _table(label: str, heads: Sequence[str], body: str) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    label = escape(label)
+    return (
+        f'<h3>{label}</h3>\n<div class="wide" tabindex="0" role="region" aria-label="{label}">\n'
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
+    )
+
+
 def _tables(lines: Sequence[Line], evaluation: Evaluation) -> str:
     latency = {system.name: latency_text(system.latency_ms) for system in evaluation.systems}
     figures = used_figures(lines)
     heads = ("kind", "system", "latency, ms", "RTF", "delay, ms", *(figure.heading for figure in figures))
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     tables = ""
     for first, second in dict.fromkeys(line.group[:2] for line in lines):
         body = ""
@@ -107,9 +143,7 @@ def _tables(lines: Sequence[Line], evaluation: Evaluation) -> str:
             mark = ' class="model"' if line.system in evaluation.models else ""
             body += f'<tr{mark}><td class="word">{escape(line.group[2])}</td>'
             body += f'<th scope="row">{escape(line.system)}</th>{cells}</tr>\n'
-        label = escape(f"{first}: {second}")
-        tables += f'<h3>{label}</h3>\n<div class="wide" tabindex="0" role="region" aria-label="{label}">\n'
-        tables += f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
+        tables += _table(f"{first}: {second}", heads, body)
     return tables
 
 

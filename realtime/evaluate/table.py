@@ -24,7 +24,8 @@ _UNKNOWN = "–"
 class Statistic:
     """Of one figure over the clips that have it; `low` and `high` bound the mean with 95 %, None with one clip.
 
-    A clip that was damaged in several ways counts once, with its mean over them.
+    A clip that was damaged in several ways counts once: with its mean over them, of a figure that is shown as a median
+    with its median, so that one wrong octave stays one.
     """
 
     clips: int
@@ -53,9 +54,13 @@ class Line:
     unplaced: int
 
 
-def statistic(values_by_clip: dict[str, list[float]]) -> Statistic | None:
-    """Mean, median and interval over clips; the resamples are drawn the same on each call."""
-    values = np.array([np.mean(values) for _, values in sorted(values_by_clip.items()) if values])
+def statistic(values_by_clip: dict[str, list[float]], of_medians: bool = False) -> Statistic | None:
+    """Mean, median and interval over clips; the resamples are drawn the same on each call.
+
+    Args: of_medians: a clip with several values counts with their median, not their mean.
+    """
+    of_clip = np.median if of_medians else np.mean
+    values = np.array([of_clip(values) for _, values in sorted(values_by_clip.items()) if values])
     if not len(values):
         return None
     mean, median = float(values.mean()), float(np.median(values))
@@ -120,7 +125,7 @@ def _line(group: tuple[str, str, str], system: str, rows: list[Row]) -> Line:
             value = row.figures[figure.key]
             if value is not None:
                 by_clip.setdefault(row.clip, []).append(value)
-        statistics[figure.key] = statistic(by_clip)
+        statistics[figure.key] = statistic(by_clip, figure.shows_median)
     offsets = [abs(row.offset_samples) / 48 for row in rows if row.offset_samples is not None]
     return Line(
         group,

@@ -7,7 +7,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.contract import Facts
+
 Samples = NDArray[np.float32]
+
+
+def check_control(facts: Facts, name: str, value: float) -> None:
+    """See that a model has a control that takes a value.
+
+    Raises: ValueError where there is no such control, or the value is out of its range.
+    """
+    if any(each.name == name and each.minimum <= value <= each.maximum for each in facts.controls):
+        return
+    known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in facts.controls) or "none"
+    raise ValueError(f"{facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
 
 
 class Plugin(Protocol):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from realtime.contract import ContractError, Facts
-from realtime.plugins.base import Samples
-from realtime.plugins.plugin_file import PluginFile, check_control
+from realtime.plugins.base import Samples, check_control
+from realtime.plugins.plugin_file import PluginFile
 from realtime.plugins.providers import PROVIDERS, ProviderError
 from realtime.plugins.session import RUNTIME_ERRORS, drop_inaudible, open_session, runtime_line
 from realtime.render import Aligned, AlignedStream
@@ -50,19 +50,22 @@ class OfflineFile:
         return self._channels
 
     def set_control(self, name: str, value: float) -> None:
-        """Turn a knob, for what is run from now on.
+        """Turn a knob, for all that is run from now on.
 
         Raises: ValueError where there is no such control, or the value is out of its range.
         """
         check_control(self.facts, name, value)
-        self._controls[f"control_{name}"][0] = value
+        self._controls[f"control_{name}"][:] = value
 
     def run(self, audio: Samples) -> Samples:
-        """``(C, N)`` -> ``(C, N)``, N a multiple of the hop, as if nothing stood before or behind it."""
+        """``(C, N)`` -> ``(C, N)``, N a multiple of the hop, as if nothing stood before or behind it.
+
+        NaN and infinite samples count as 0, as do those below -200 dB.
+        """
         return np.concatenate([self._run_row(row) for row in audio])
 
     def _run_row(self, row: Samples) -> Samples:
-        row = row.copy()
+        row = np.where(np.isfinite(row), row, np.float32(0))
         drop_inaudible(row, np.empty_like(row))
         try:
             result = self._session.run(["audio_out"], {"audio": row[None, None], **self._controls})[0]

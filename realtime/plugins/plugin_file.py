@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.contract import ContractError, Facts
-from realtime.plugins.base import Samples
+from realtime.plugins.base import Samples, check_control
 from realtime.plugins.buffers import Buffers, DeviceBuffers, HostBuffers
 from realtime.plugins.cuda_graphs import captured
 from realtime.plugins.providers import PROVIDERS
@@ -131,10 +131,3 @@ class PluginFile:
         result[broken] = 0
         self._buffers.clear_rows(broken)
         self.muted_blocks += 1
-
-
-def check_control(facts: Facts, name: str, value: float) -> None:
-    """Raises: ValueError where a model has no such control, or the value is out of its range."""
-    if not any(control.name == name and control.minimum <= value <= control.maximum for control in facts.controls):
-        known = ", ".join(f"{c.name} {c.minimum:g} … {c.maximum:g} {c.unit}" for c in facts.controls) or "none"
-        raise ValueError(f"{facts.name} has no control {name!r} that takes {value:g}; it has: {known}")
