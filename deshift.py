@@ -34,18 +34,20 @@ VERBS = {  # verb: (module with a click.Command of that name, the extra that ins
 OWN_PACKAGES = {"realtime", "training", "export", "gui"}
 
 
-def load(name_or_path: str | Path | None = None, threads: int = 1) -> Model:
+def load(name_or_path: str | Path | None = None, threads: int = 1, semitones: float | None = None) -> Model:
     """Open a model: a plugin file by path, a bundled one by name, or the default one.
 
     Args:
         name_or_path: a plugin file (.onnx), a name out of `deshift models`, or None.
         threads: of ONNX Runtime; 0 takes all cores.
+        semitones: the shift to undo, +12 for a sound that was raised by an octave; models that undo one and the same
+            take none. Another one later: `Model.set_shift`.
     Returns: a `Model` with `facts`, `process(audio, sample_rate)` and `stream(channels)`.
-    Raises: ValueError, one line, where there is no such model or its file cannot be trusted.
+    Raises: ValueError, one line, where there is no such model, its file cannot be trusted, or it takes no such shift.
     """
     from realtime.model import load_model
 
-    return load_model(name_or_path, threads)
+    return load_model(name_or_path, threads, semitones=semitones)
 
 
 class Verbs(click.Group):

@@ -44,7 +44,7 @@ def _facts_table(found: Found, facts: Facts) -> str:
     controls = "; ".join(f"{one.name} {one.minimum:g} … {one.maximum:g} {one.unit}" for one in facts.controls)
     lookahead_ms = 1000 * facts.lookahead_samples / facts.sample_rate
     latency = latency_text(file["latency_ms"]) + (" ms" if file["latency_ms"] is not None else "")
-    before = f", behind the host's vocoder ({facts.prestage_window_samples})" if facts.prestage_window_samples else ""
+    before = f", behind a vocoder in the same graph ({recipe['prestage']})" if recipe.get("prestage") else ""
     rows = [
         ("file", f"`{found['model']}.onnx`, {file['file_bytes'] / 1e6:.1f} MB, sha256 `{file['file_sha256']}`"),
         ("network", f"recipe `{recipe.get('name', 'unknown')}`, {facts.parameters:,} parameters{before}"),

@@ -26,6 +26,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     options = parser.parse_args()
     model = deshift.load(options.model)
+    if model.shift_control is not None:
+        model.set_shift(model.shift_control.maximum)
     rate, hop = model.facts.sample_rate, model.facts.hop_samples
     audio = voice(int(options.seconds * rate)).astype(np.float32)
     print(f"{model.facts.name}: {model.facts.parameters:,} parameters, hop {hop} samples, 1 thread")

@@ -30,8 +30,7 @@ def write_anira(
     The path of the model in it is relative to the JSON file, or absolute on another drive.
     Args: model: a stream plugin file; max_inference_ms: the longest time of one hop on the slowest machine that shall
     run it, by default half the hop's length; channels: that one inference takes, each with states of its own.
-    Raises: ExportError or OSError, in one line, for an offline file, one that needs the vocoder, or a target that
-    exists.
+    Raises: ExportError or OSError, in one line, for an offline file or a target that exists.
     """
     if target.suffix.lower() != ".json":
         raise ExportError(f"{target} does not end in .json: anira's configuration does")

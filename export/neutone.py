@@ -59,6 +59,8 @@ def write_neutone(
         raise ExportError(f"there is no folder {target.absolute().parent}: make it, or give another place")
     interpreter = _interpreter(python)
     _, facts = read_stream(model)
+    if facts.controls:  # and before the network there may be a vocoder, which it would be written without
+        raise ExportError(f"{model} has controls, which this export has no knobs for: export a recipe without them")
     source = read_source(model)
     job = describe(facts, authors)
     with tempfile.TemporaryDirectory(prefix=f"{target.name}.", suffix=".part", dir=target.absolute().parent) as made:

@@ -106,9 +106,9 @@ class Application(QObject):
             }
         )
 
-    def _compare(self, before: Path, after: Path) -> None:
+    def _compare(self, before: Path, after: Path, undone: tuple[float, float] | None) -> None:
         self.shell.show_page("compare")
-        self.compare.open(before, after, None)
+        self.compare.open(before, after, None, undone)
 
     def _apply_theme(self, name: str) -> None:
         theme.apply(self._app, next((known for known in THEMES if known == name), "system"))

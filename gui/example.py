@@ -56,7 +56,10 @@ class Example(QObject):
         if not self._loaded:
             inverse, after = (Path(self._folder.name) / f"example_{name}.wav" for name in ("inverse", "model"))
             render_inverse(EXAMPLE, inverse, -EXAMPLE_SEMITONES, Event())
-            result = process_file(Job(EXAMPLE, after), load_model(default_name(for_files=True)), overwrite=True)
+            model = load_model(default_name(for_files=True))
+            if model.shift_control is not None:
+                model.set_shift(EXAMPLE_SEMITONES)
+            result = process_file(Job(EXAMPLE, after), model, overwrite=True)
             if result.error:
                 raise AudioFileError(result.error)
             self._player.load([Track(str(path)) for path in (EXAMPLE, inverse, after)])

@@ -50,7 +50,7 @@ class Batch:
         self._clock = Clock()
         self._worked_seconds = self._file_seconds = 0.0  # of audio, in this run and in the file that runs
         self._thread: threading.Thread | None = None
-        self._model: tuple[tuple[str, bool], FileModel] | None = None
+        self._model: tuple[tuple[str, bool, float], FileModel] | None = None
 
     def status(self) -> BatchStatus:
         """A snapshot of everything; cheap, whatever the number of files."""
@@ -234,7 +234,8 @@ class Batch:
                     self._put(replace(self._items[item.id], output=target))
             job = Job(item.input, target)
             progress = partial(self._progress, item.id, self._clock.seconds())
-            self._finish(item.id, process_file(job, model, options.mix, overwrite, progress, options.encoding))
+            result = process_file(job, model, options.mix, overwrite, progress, options.encoding)
+            self._finish(item.id, result, model.undone_shift)
         except CancelledError:
             self._end(item.id, "cancelled", "")
         except SkippedError as error:
@@ -277,7 +278,7 @@ class Batch:
                 if item.state in states:
                     self._end(item.id, "failed", reason)
 
-    def _finish(self, number: int, result: FileResult) -> None:
+    def _finish(self, number: int, result: FileResult, undone: tuple[float, float] | None) -> None:
         if result.error:
             self._end(number, "failed", result.on_screen)
             return
@@ -287,7 +288,7 @@ class Batch:
                 self._results[real(result.output)] = number
             if number in self._items:
                 item = replace(self._items[number], state="done", fraction=1.0, eta_s=None)
-                self._put(replace(item, seconds=result.seconds, warnings=result.warnings))
+                self._put(replace(item, seconds=result.seconds, warnings=result.warnings, undone=undone))
 
     def _end(self, number: int, state: Literal["failed", "skipped", "cancelled"], reason: str) -> None:
         with self._lock:

@@ -29,6 +29,7 @@ class BatchOptions:
     mix: 0 gives the original, 1 the model's result.
     model: a bundled model's name, a plugin file or a preset (.json); empty for the default model.
     as_live: sample for sample what the live path gives; a preset is always rendered so.
+    semitones: the shift to undo, for a model that takes it; 0 is not told yet, or a preset's own.
     existing: what becomes of results that are there already.
     """
 
@@ -37,6 +38,7 @@ class BatchOptions:
     mix: float = 1.0
     model: str = ""
     as_live: bool = False
+    semitones: float = 0.0
     existing: Existing = "skip"
 
     @property
@@ -45,9 +47,14 @@ class BatchOptions:
         return Path(self.model).suffix.lower() == PRESET_SUFFIX
 
     @property
-    def model_key(self) -> tuple[str, bool]:
+    def runs_live(self) -> bool:
+        """Whether it is the live path that renders."""
+        return self.as_live or self.is_preset
+
+    @property
+    def model_key(self) -> tuple[str, bool, float]:
         """Files with the same key share one opened model."""
-        return self.model, self.as_live or self.is_preset
+        return self.model, self.runs_live, self.semitones
 
     def target(self, source: Path, below: Path) -> Path:
         """The result's path for a file that lay in `below`, seen from the folder that was searched."""
@@ -61,6 +68,7 @@ class BatchItem:
     output: the result's path, None before the work begins. below: where it lay, seen from the folder that was searched.
     fraction: done, 0 … 1. seconds: length of the audio, 0 where it is not known. reason: why it failed or was skipped.
     times_real_time: seconds of audio per second of work; eta_s: until it is done; None where it is not known.
+    undone: the lowest and highest shift, in semitones, that the model undoes that rendered it.
     """
 
     id: int
@@ -74,6 +82,7 @@ class BatchItem:
     times_real_time: float | None = None
     eta_s: float | None = None
     below: Path = Path()
+    undone: tuple[float, float] | None = None
 
     def waiting(self) -> BatchItem:
         """The same file, to be rendered anew."""

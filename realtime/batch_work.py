@@ -7,13 +7,21 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.audio_files import AudioReader
 from realtime.audio_formats import AudioFileError
 from realtime.batch_items import BatchOptions
-from realtime.bundled import default_name
+from realtime.bundled import default_name, find_model
+from realtime.contract import Control
 from realtime.files import FileModel, Job, search
-from realtime.model import load_model
+from realtime.model import Model, load_model
+from realtime.plugins.presets import load_preset
+from realtime.shift import EXAMPLE, ShiftError
+from realtime.trust import read_plugin_file
+
+if TYPE_CHECKING:
+    from realtime.live.as_live import LiveModel
 
 FAULT = "a fault in the program stopped it; copy the diagnostics for a report"
 NICE = 10  # added for the working thread: sound and screen come first
@@ -68,15 +76,37 @@ def length(path: Path) -> tuple[float, str]:
 
 
 def open_model(options: BatchOptions) -> FileModel:
-    """The model, or the live path, that options name.
+    """The model, or the live path, that options name, told the shift to undo where it takes one.
 
     Raises: ValueError, OSError: one line.
     """
-    if not options.model_key[1]:
+    model = _opened(options)
+    if options.semitones and model.shift_control is not None:
+        model.set_shift(options.semitones)
+    if model.untold:
+        raise ShiftError(f"{model.untold}: set “Shift to undo”, {EXAMPLE}")
+    return model
+
+
+def _opened(options: BatchOptions) -> Model | LiveModel:
+    if not options.runs_live:
         return load_model(options.model or default_name(for_files=True))
     from realtime.live.as_live import LiveModel  # the live half is loaded only where it is asked for
 
     return LiveModel(preset=options.model) if options.is_preset else LiveModel(model=options.model or None)
+
+
+def shift_control_of(options: BatchOptions) -> Control | None:
+    """What takes the shift to undo of the model that options name; None where nothing does. Reads files, runs nothing.
+
+    Raises: ValueError, OSError: one line.
+    """
+    if options.is_preset:
+        found = [file.facts for file in load_preset(options.model).model_files().values()]
+    else:
+        name = options.model or default_name(for_files=not options.runs_live)
+        found = [read_plugin_file(find_model(name)).facts]
+    return next((facts.shift_control for facts in found if facts.shift_control is not None), None)
 
 
 def lower_priority() -> None:

@@ -14,6 +14,8 @@ from realtime.files import FileModel, FileResult, Job, claimed_seconds, plan, pr
 from realtime.model import load_model
 from realtime.plugins.provider_option import provider_option, warn_of_clash
 from realtime.plugins.session import require_provider
+from realtime.shift import EXAMPLE, ShiftError
+from realtime.shift_option import semitones_option
 from realtime.trust import read_plugin_file
 
 INTERRUPTED = 130  # what a shell gives for Ctrl-C
@@ -35,6 +37,7 @@ INTERRUPTED = 130  # what a shell gives for Ctrl-C
 @click.option(
     "--threads", type=click.IntRange(0), default=1, show_default=True, help="Of the model; 0 takes all cores."
 )
+@semitones_option
 @provider_option
 @click.option("--overwrite", is_flag=True, help="Replace results that exist already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -46,6 +49,7 @@ def process(
     preset: str | None,
     mix: float,
     threads: int,
+    semitones: float | None,
     provider: str,
     overwrite: bool,
     as_json: bool,
@@ -54,14 +58,15 @@ def process(
 
     Reads and writes wav, flac, ogg, opus, mp3 and aiff, 1 to 8 channels, any rate. The result has the input's length,
     rate, channels and sample type, and is called NAME_deshifted beside the input unless -o says otherwise. A bad file
-    does not stop the others; the exit code is 1 if there was one.
+    does not stop the others; the exit code is 1 if there was one. A model that undoes any shift must be told which:
+    --semitones 12 for a sound that was raised by an octave.
     """
     if preset is not None and model_name is not None:
         raise click.UsageError("--preset names its own models: leave out either --preset or --model")
     warn_of_clash(provider)
     try:
         jobs = plan(inputs, output)
-        model, name = _model_for(model_name, as_live, preset, threads, provider)
+        model, name = _model_for(model_name, as_live, preset, threads, provider, semitones)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     results, interrupted = _process_all(jobs, model, mix, overwrite, quiet=as_json)
@@ -77,20 +82,25 @@ def process(
 
 
 def _model_for(
-    name: str | None, as_live: bool, preset: str | None, threads: int, provider: str
+    name: str | None, as_live: bool, preset: str | None, threads: int, provider: str, semitones: float | None
 ) -> tuple[FileModel, str]:
     """What renders the files, and what it is called.
 
-    Raises: ValueError, one line, where it cannot be loaded.
+    Raises: ValueError, one line, where it cannot be loaded, or was not told the shift that it is to undo.
     """
     require_provider(provider)
     if as_live or preset is not None:
         from realtime.live.as_live import LiveModel  # the live engine's parts, only where they are wanted
 
-        live = LiveModel(name, preset, threads, provider)
-        return live, live.name
-    model = load_model(name or default_name(for_files=True), threads, provider)
-    return model, model.facts.name
+        live = LiveModel(name, preset, threads, provider, semitones)
+        model: FileModel = live
+        called = live.name
+    else:
+        model = loaded = load_model(name or default_name(for_files=True), threads, provider, semitones)
+        called = loaded.facts.name
+    if model.untold:
+        raise ShiftError(f"{model.untold}: add --semitones N, {EXAMPLE}")
+    return model, called
 
 
 def _process_all(
@@ -190,12 +200,10 @@ def _card(facts: Facts) -> list[str]:
     low, high = facts.shift_semitones
     shift = f"{low:+g} semitones" if low == high else f"{low:+g} … {high:+g} semitones"
     latency = milliseconds(facts.latency_samples) if facts.kind == "stream" else "does not stream: works on whole files"
-    window = facts.prestage_window_samples
-    before = f"put the vocoder ({window}) at {facts.prestage_semitones:+g} semitones before it" if window else ""
+    shift += ", as its control semitones tells it" if facts.shift_control is not None else ""
     lines = [
         f"{facts.name}: {facts.description}" if facts.description else facts.name,
         *_rows({"kind": facts.kind, "licence": facts.licence, "undoes a shift of": shift}),
-        *_rows({"before it": f"{before}; process and live do so by themselves"} if before else {}),
         *_rows({"sample rate": f"{facts.sample_rate} Hz", "hop": milliseconds(facts.hop_samples)}),
         *_rows({"lookahead": milliseconds(facts.lookahead_samples), "algorithmic latency": latency}),
         *_rows({"receptive field": milliseconds(facts.receptive_field_samples)}),

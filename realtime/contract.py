@@ -26,7 +26,7 @@ COUNT_KEYS = {  # key: the smallest and the largest value that makes sense
     "receptive_field_samples": (1, MAX_SAMPLES),
     "parameters": (0, 1 << 50),
 }
-PRESTAGE = re.compile(r"vocoder([1-9][0-9]{1,6})")  # of a recipe: the host's vocoder, with its window in samples
+SHIFT_CONTROL = "semitones"  # the control that is told which shift there is to undo
 KEYS = ("format_version", *TEXT_KEYS, *COUNT_KEYS, *JSON_KEYS)
 
 
@@ -104,9 +104,10 @@ class Facts:
             raise ContractError("controls: two of them have the same name")
         if not re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256):
             raise ContractError("weights_sha256 must be 64 hexadecimal digits")
-        prestage = self.recipe.get("prestage", "")
-        if prestage and not (isinstance(prestage, str) and PRESTAGE.fullmatch(prestage)):
-            raise ContractError(f"recipe: there is no pre-stage {str(prestage)[:40]!r} here: update deshift")
+        if self.recipe.get("prestage") not in (None, "") and self.shift_control is None:
+            raise ContractError(
+                "recipe: made by an earlier deshift, whose vocoder was not in the file: export it again from its run"
+            )
 
     @property
     def latency_ms(self) -> float:
@@ -119,16 +120,9 @@ class Facts:
         return self.receptive_field_samples - 1 - self.lookahead_samples
 
     @property
-    def prestage_window_samples(self) -> int:
-        """The window of the vocoder that must shift back before the model hears the sound; 0 where none must."""
-        found = PRESTAGE.fullmatch(self.recipe.get("prestage") or "")
-        inside = any(control.name == "semitones" for control in self.controls)
-        return int(found[1]) if found and not inside else 0
-
-    @property
-    def prestage_semitones(self) -> float:
-        """What that vocoder shifts by: back from the middle of the trained range."""
-        return -sum(self.shift_semitones) / 2
+    def shift_control(self) -> Control | None:
+        """The control that is told which shift there is to undo; None where the model undoes one and the same."""
+        return next((control for control in self.controls if control.name == SHIFT_CONTROL), None)
 
     @classmethod
     def parse(cls, metadata: Mapping[str, str]) -> Facts:

@@ -37,6 +37,14 @@ class FileModel(Protocol):
         """
 
     @property
+    def untold(self) -> str:
+        """That the shift to undo must be told, as the start of a sentence; empty where nothing is missing."""
+
+    @property
+    def undone_shift(self) -> tuple[float, float] | None:
+        """The lowest and the highest shift of its input that it undoes as it is set; None where that is not known."""
+
+    @property
     def muted_blocks(self) -> int:
         """Blocks so far whose result was not finite and was muted."""
 

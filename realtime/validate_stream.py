@@ -33,7 +33,7 @@ def stream_checks(file: TrustedFile) -> list[Check]:
     graph = BareGraph(file, 1)
     return [
         check_finite(file, graph),
-        check_states(file, graph),
+        check_states(file, BareGraph(file, 1, at_most=True) if file.facts.controls else graph),
         check_repeatable(file, graph),
         check_channels(file, graph),
         check_reset(file),
@@ -58,7 +58,10 @@ def check_finite(file: TrustedFile, graph: BareGraph) -> Check:
 
 
 def check_states(file: TrustedFile, graph: BareGraph) -> Check:
-    """A state that nothing hears of is carried for nothing, or was forgotten in the graph."""
+    """A state that nothing hears of is carried for nothing, or was forgotten in the graph.
+
+    With the controls at their maximum: at 0 semitones a vocoder is a delay, and hears of few of its states.
+    """
     hop, facts = file.facts.hop_samples, file.facts
     _, states = graph.stream(sound(1, WARM_HOPS * hop))
     hops = min(MOST_HOPS, 2 + facts.receptive_field_samples // hop)
@@ -70,6 +73,7 @@ def check_states(file: TrustedFile, graph: BareGraph) -> Check:
             unused.append(state.input_name)
     numbers = sum(int(np.prod(state.shape)) for state in file.states)
     told = f"{len(file.states)} states of {numbers} numbers a channel"
+    told += ", controls at their maximum" if facts.controls else ""
     return Check("states", not unused, f"{told}; without effect: {', '.join(unused) or 'none'}")
 
 

@@ -18,6 +18,9 @@ import soundfile
 from PIL import Image
 
 from gui.memory import Memory
+from realtime.bundled import default_name, find_model
+from realtime.plugins.preset_entries import ModelEntry, to_json
+from realtime.trust import read_plugin_file
 from tests.real_window import ROOT, Display, WindowApp, own_places
 from tests.virtual_sound_card import FakeCard, JackServer
 
@@ -26,19 +29,25 @@ CARD = "Headset"
 SHIFTED, ORIGINAL = (ROOT / "examples" / f"voice_{name}.flac" for name in ("shifted_up", "original"))
 RECORDINGS = ("01 lead voice", "02 harmony", "04 interview", "05 radio play", "06 last words")
 LONG = "04 interview"
+SEMITONES = 12.0  # by which the example was raised
 LISTEN_S = 10.0  # until the pictures of the sound are full and its quality is known
 LARGEST_BYTES = 400_000
 COLOURS = (256, 128, 64, 32)
 
 
 def remember(home: Path, theme: str) -> None:
-    """The settings of somebody who has been here before: a headset, and the self-test on the example."""
+    """The settings of somebody who has been here before: a headset, the self-test on the example, an octave to undo."""
     recording = Path(shutil.copy(ORIGINAL, home))
     memory = Memory(Path(own_places(home)["XDG_CONFIG_HOME"]) / "deshift/gui.json")
     memory.write("window", {"introduced": True, "theme": theme})
     card = f"{CARD}, JACK Audio Connection Kit"
     devices = {"input": card, "output": card, "headphones": True, "self_test": True, "self_test_file": str(recording)}
     memory.write("devices", devices)
+    memory.write("files", {"semitones": SEMITONES})
+    name = default_name()
+    takes = read_plugin_file(find_model(name)).facts.shift_control is not None
+    chain = to_json(name, (ModelEntry(name, {"semitones": SEMITONES} if takes else {}),))
+    memory.write("chain", {"preset": chain, "folder": str(home), "path": None, "saved": True})
 
 
 def recordings(home: Path) -> Path:

@@ -10,7 +10,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from realtime.contract import Facts, weights_sha256
+from export.graph_writer import GraphWriter
+from export.vocoder_graph import vocoder
+from realtime.contract import Control, Facts, weights_sha256
+from training.vocoder import vocoder_numbers
 
 RATE = 48_000
 HOP = 64
@@ -155,5 +158,24 @@ def centred_plugin(path: Path, hop: int = 8, **changes: Any) -> Path:
         "hop_samples": hop,
         "lookahead_samples": reach,
         "receptive_field_samples": 2 * reach + 1,
+    }
+    return save(path, model, make_facts(model, **(facts | changes)).to_metadata())
+
+
+def undoing_plugin(path: Path, gain: float = 1.0, hop: int = 512, window: int = 1024, **changes: Any) -> Path:
+    """The vocoder in the graph alone, times a gain: it undoes the shift that its control tells."""
+    graph = GraphWriter()
+    numbers = vocoder_numbers(f"vocoder{window}")
+    made = vocoder(graph, graph.audio(hop), graph.control("semitones"), hop, numbers)
+    graph.node("Mul", made, graph.number(gain), out="audio_out")
+    model = graph.model(hop)
+    facts: dict[str, Any] = {
+        "name": "undoes",
+        "hop_samples": hop,
+        "lookahead_samples": window - numbers.hop_samples,
+        "receptive_field_samples": 8 * window,
+        "shift_semitones": (-12.0, 12.0),
+        "controls": (Control("semitones", "semitones", -12.0, 12.0, 0.0),),
+        "recipe": {"name": "none", "prestage": f"vocoder{window}"},
     }
     return save(path, model, make_facts(model, **(facts | changes)).to_metadata())

@@ -128,7 +128,6 @@ def swapped_plugin(path: Path) -> Path:
     "make, options, told",
     [
         (centred_plugin, {}, "works on whole files only and cannot run as a plugin"),
-        (lambda path: one_pole_plugin(path, recipe={"prestage": "vocoder1024"}), {}, "needs the vocoder before it"),
         (swapped_plugin, {}, "not in one order after the audio: export the run again"),
         (one_pole_plugin, {"max_inference_ms": 0}, "a hop takes more than 0 ms, not 0"),
         (one_pole_plugin, {"max_inference_ms": float("nan")}, "a hop takes more than 0 ms, not nan"),

@@ -257,7 +257,9 @@ BAD_MODELS: dict[str, Callable[[Path], Path]] = {
     "hop_samples must be a whole number within 1": lambda path: changed(path, hop_samples="0"),
     "latency_samples must be hop_samples": lambda path: changed(path, latency_samples="65"),
     "'audio' must have the shape [channels, 1, 65]": lambda path: changed(path, hop_samples="65", latency_samples="65"),
-    'its recipe asks for a pre-stage, "vocoder1024"': lambda path: changed(path, recipe='{"prestage": "vocoder1024"}'),
+    "made by an earlier deshift, whose vocoder was not in the file": lambda path: changed(
+        path, recipe='{"prestage": "vocoder1024"}'
+    ),
     "recipe is not the JSON object": lambda path: changed(path, recipe="{" * 100_000),
     "controls is not the JSON list": lambda path: changed(path, controls='[{"name": "x",}]'),
     "graph input 'control_x' is missing": lambda path: changed(

@@ -34,6 +34,7 @@ INTRODUCED = {"introduced": True, "theme": "dark"}
 def memory(tmp_path: Path) -> Memory:
     made = Memory(tmp_path / FILE_NAME)
     made.write("window", INTRODUCED)
+    made.write("files", {"semitones": 12.0})  # for a default model that must be told
     return made
 
 

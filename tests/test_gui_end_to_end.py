@@ -147,6 +147,10 @@ def process_a_dropped_folder(app: WindowApp, folder: Path) -> None:
     app.drop([folder], "queue_hint")
     app.until(lambda: len(app.ask("rows", "queue_table")) == 2, "both files in the queue")
     app.take_focus()  # the program that the files came from has it
+    if app.ask("get", "files_semitones", "visible"):  # the default model must be told
+        app.click("files_semitones")
+        app.key("ctrl+a", "1", "2", "Return")
+        app.click("queue_table")  # where Space is for the page
     app.key("space")
     app.until(lambda: sorted(row[0] for row in app.ask("rows", "queue_table")) == ["Done", "Failed"], "the queue's end")
     (result,) = (path for path in folder.rglob("*") if path.is_file() and path.stem not in ("voice", "notes"))

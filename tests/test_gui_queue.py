@@ -137,7 +137,7 @@ def test_delete_removes_return_and_double_click_compare_and_space_is_for_the_pag
     add(qtbot, page, write(tmp_path / "a.wav"), write(tmp_path / "b.wav"))
     run(qtbot, page)
     asked: list[tuple[Path, Path]] = []
-    page.controller.compare_requested.connect(lambda before, after: asked.append((before, after)))
+    page.controller.compare_requested.connect(lambda before, after, _: asked.append((before, after)))
     page.table.selectRow(0)
     qtbot.keyClick(page.table, Qt.Key.Key_Return)
     model, viewport = page.table.model(), page.table.viewport()

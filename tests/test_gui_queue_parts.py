@@ -110,7 +110,8 @@ def test_whatever_was_remembered_gives_options_that_make_sense(values: dict[str,
 
 def test_options_come_back_from_the_memory_as_they_were() -> None:
     kept = FilesSettings(
-        BatchOptions(Path("/out"), Encoding(".flac", "PCM_24"), 0.25, "voice_octave", True, "number"), Path("/out")
+        BatchOptions(Path("/out"), Encoding(".flac", "PCM_24"), 0.25, "voice_octave", True, -4.5, "number"),
+        Path("/out"),
     )
     assert from_memory(json.loads(json.dumps(to_memory(kept)))) == kept
     beside = FilesSettings(replace(kept.options, folder=None), Path("/out"))

@@ -151,9 +151,9 @@ def test_a_recording_asked_for_from_the_start_is_in_the_report(settings: LiveSet
     assert len(recorded) == 2 and all(soundfile.info(path).frames > 64 * 100 for path in recorded)
 
 
-def test_a_self_test_refuses_a_model_of_another_shift(running: Host, tmp_path: Path) -> None:
-    with pytest.raises(HostError, match="made for another rate or shift"):
-        running.swap(gain_plugin(tmp_path / "other.onnx", shift_semitones=(-5.0, -5.0)))
+def test_a_self_test_refuses_a_model_of_another_rate(running: Host, tmp_path: Path) -> None:
+    with pytest.raises(HostError, match="made for another rate"):
+        running.swap(gain_plugin(tmp_path / "other.onnx", sample_rate=44_100))
     wait_for_sound(running)
 
 

@@ -177,7 +177,6 @@ def test_a_file_whose_network_cannot_be_had_back_is_refused_in_one_line(exported
     "make, told",
     [
         (centred_plugin, "works on whole files only and cannot run as a plugin"),
-        (lambda path: one_pole_plugin(path, recipe={"prestage": "vocoder1024"}), "needs the vocoder before it"),
         (lambda path: gain_plugin(path, controls=(Control("mix", "", 0, 1, 1),)), "has controls"),
         (one_pole_plugin, "its network cannot be rebuilt"),
         (lambda path: path.write_bytes(b"no model") and path, "not an ONNX file, or cut short"),

@@ -107,7 +107,7 @@ def test_any_possible_facts_satisfy_the_schema(
         latency_samples=hop + lookahead if kind == "stream" else 0,
         receptive_field_samples=lookahead + past,
         shift_semitones=(shift[0], shift[1]),
-        controls=tuple(controls),
+        controls=(*controls, SHIFT) if prestage else tuple(controls),
         recipe={**recipe, "prestage": prestage},
     )
     decoded = facts.to_json_object()
@@ -115,6 +115,7 @@ def test_any_possible_facts_satisfy_the_schema(
     assert Facts.parse(metadata_of(decoded)) == facts
 
 
+SHIFT = Control("semitones", "semitones", -12.0, 12.0, 0.0)
 CONTROL = {"name": "level", "unit": "dB", "minimum": -60.0, "maximum": 0.0, "default": -6.0}
 REFUSED: list[dict[str, Any]] = [
     {"format_version": 2},
@@ -142,9 +143,9 @@ REFUSED: list[dict[str, Any]] = [
     {"shift_semitones": [True, 1]},
     {"shift_semitones": {}},
     {"recipe": []},
-    {"recipe": {"prestage": "vocoder1"}},
-    {"recipe": {"prestage": "reverb"}},
+    {"recipe": {"prestage": "vocoder1024"}},  # without a control that tells it the shift
     {"recipe": {"prestage": ["vocoder1024"]}},
+    {"recipe": {"prestage": 0}},
     {"training": "much"},
     {"certificate": None},
     {"controls": {}},

@@ -58,7 +58,7 @@ def test_a_shift_outside_the_trained_range_is_warned_of_in_one_sentence(damaged,
     output = moved(damaged, semitones) if semitones else damaged
     warning = analyse(damaged, output, RATE, OCTAVE, budget="light").pitch.warning
     assert f"moved the pitch by {semitones:+.1f} semitones" in warning
-    assert f"shifted by {-semitones:+.1f}; it was trained for +12." in warning
+    assert f"shifted by {-semitones:+.1f}; it is to undo +12." in warning
     assert "\n" not in warning
     assert analyse(damaged, output, RATE, (-24, 24), budget="light").pitch.warning is None
     assert analyse(damaged, output, RATE, budget="light").pitch.warning is None

@@ -30,7 +30,7 @@ def main(recording: Path, folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    model = deshift.load()
+    model = deshift.load("voice_octave")
     try:
         started = time.monotonic()
         (folder / "lv2").mkdir()

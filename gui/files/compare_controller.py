@@ -80,7 +80,7 @@ class CompareController(QObject):
         """Compare these files; what was open before is dropped.
 
         Args:
-            trained_shift: the lowest and highest shift of its input, in semitones, that the model was trained for.
+            trained_shift: the lowest and highest shift of its input, in semitones, that the model undoes.
         """
         given = zip(_DROPPED, (before, after, reference), strict=True)
         self._paths = {index: path for index, path in given if path is not None}
@@ -201,7 +201,8 @@ class CompareController(QObject):
         self._remember()
         paths = {**self._paths, _NAMES[name]: path}
         if BEFORE in paths:
-            self.open(paths[BEFORE], paths.get(AFTER), paths.get(REFERENCE))
+            undone = self.pair.trained_shift if name == "reference" else None  # else it is another pair
+            self.open(paths[BEFORE], paths.get(AFTER), paths.get(REFERENCE), undone)
         else:
             self._paths = paths
             self._say(f"{path.name}: open the file before as well, to compare with.")
@@ -248,9 +249,8 @@ class CompareController(QObject):
         caption = ""
         for figures in self.pair.figures.values():
             whole = figures.to_s - figures.from_s >= self.pair.length_s - SHORTEST_LOOP_S
-            caption = f"Figures of {figures.from_s:.1f} to {figures.to_s:.1f} s" + (
-                "" if whole else ", the loudest of A"
-            )
+            part = "" if whole else ", the loudest of A"
+            caption = f"Figures of {figures.from_s:.1f} to {figures.to_s:.1f} s{part}"
         self._view.show_figures(self.pair.figures, caption)
 
     def _show_selected(self) -> None:

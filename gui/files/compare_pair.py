@@ -24,6 +24,7 @@ class ComparePair(QObject):
     Attributes:
         sounds, figures: as far as they are known.
         offset_samples: how much later the reference is, at its own rate.
+        trained_shift: the lowest and highest shift of its input, in semitones, that the model undoes, if known.
         playable: all files are read and aligned.
         rendering: B is being made.
     """
@@ -39,7 +40,7 @@ class ComparePair(QObject):
     def __init__(self, work: CompareWork, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._work = work
-        self._trained_shift: tuple[float, float] | None = None
+        self.trained_shift: tuple[float, float] | None = None
         self._waiting: set[int] = set()
         self.rendering, self._semitones = False, 0.0
         self._forget()
@@ -54,7 +55,7 @@ class ComparePair(QObject):
         """Read these; what was open before is dropped."""
         self._work.drop()
         self._forget()
-        self._trained_shift = trained_shift
+        self.trained_shift = trained_shift
         self._waiting = set(paths)
         self.loaded.emit()
         self.drawn.emit()
@@ -132,7 +133,7 @@ class ComparePair(QObject):
             self.rendered.emit()
             self.drawn.emit()
             self._hear()
-            self._work.measure(self.sounds, INVERSE, self._trained_shift)
+            self._work.measure(self.sounds, INVERSE, self.trained_shift)
         else:
             self._waiting.discard(index)
             self.drawn.emit()
@@ -160,7 +161,7 @@ class ComparePair(QObject):
             self._ready()
         for index in (AFTER, BEFORE):
             if index in self.sounds:
-                self._work.measure(self.sounds, index, self._trained_shift)
+                self._work.measure(self.sounds, index, self.trained_shift)
 
     def _aligned(self, offset_samples: int | None) -> None:
         if offset_samples is None:

@@ -30,7 +30,7 @@ class CompareWork(QObject):
     broken = pyqtSignal(int, str)  # index, a sentence
     aligned = pyqtSignal(object)  # samples at the reference's rate, or None
     measured = pyqtSignal(int, object)  # index, FileFigures
-    default_shift = pyqtSignal(float)  # of the bundled model, in semitones, that undoes what it was trained for
+    default_shift = pyqtSignal(float)  # that undoes what the bundled model does, in semitones; not if it must be told
     failed = pyqtSignal(str)
     progress = pyqtSignal(str, object)  # what is being done, "" for nothing; 0 … 1 or None
 
@@ -89,7 +89,7 @@ class CompareWork(QObject):
         self._run(work, partial(self._measured, index), self._fail)
 
     def look_up_shift(self) -> None:
-        """Ask the bundled model what it was trained for: `default_shift` follows."""
+        """Ask the bundled model what it undoes: `default_shift` follows, unless it undoes what it is told."""
         self._run(_bundled_shift, self._shift_known, self._fail)
 
     # -- on the thread; each gets the event of the pair it belongs to
@@ -159,5 +159,5 @@ class CompareWork(QObject):
 def _bundled_shift() -> float | None:
     if not bundled_models():
         return None
-    low, high = read_plugin_file(find_model()).facts.shift_semitones
-    return -(low + high) / 2
+    facts = read_plugin_file(find_model()).facts
+    return None if facts.shift_control is not None else -sum(facts.shift_semitones) / 2

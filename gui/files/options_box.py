@@ -9,6 +9,7 @@ from pathlib import Path
 from PyQt6.QtCore import QEvent, QSignalBlocker, Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QCheckBox,
+    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QGroupBox,
@@ -27,11 +28,16 @@ from gui.widgets.choice_box import ChoiceBox
 from gui.widgets.named import named
 from realtime.audio_formats import Encoding
 from realtime.batch_items import BatchOptions, Existing
+from realtime.contract import MAX_SHIFT_SEMITONES, Control
 
 DEFAULT_MODEL = "Default model"
 LIVE_TIP = (
     "Exactly what the live page would have given of this sound, sample for sample.\n"
     "Presets are always rendered so. Without a chosen model it takes the default model of the live page."
+)
+SHIFT_TIP = (
+    "How far the files were shifted: 12 for sounds that were raised by an octave, −5 for such that were lowered by a "
+    "fourth.\nAt 0 a model is not told, and refuses to begin."
 )
 MODEL_FILES = "Models and presets (*.onnx *.json)"
 
@@ -49,6 +55,7 @@ class OptionsBox(QGroupBox):
         self._form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapAllRows)
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._build_model()
+        self._build_shift()
         self._build_mix()
         self._build_folder()
         self._build_files()
@@ -59,17 +66,29 @@ class OptionsBox(QGroupBox):
         self._names = tuple(names)
         self._show_model(self._settings.options.model)
 
+    def show_shift(self, control: Control | None) -> None:
+        """Offer the shift to undo, for a model that takes it; `changed` is not emitted."""
+        self._form.setRowVisible(self._shift, control is not None)
+        if control is not None:
+            blocker = QSignalBlocker(self._shift)
+            self._shift.setRange(control.minimum, control.maximum)
+            self._shift.setValue(self._settings.options.semitones)
+            blocker.unblock()
+
     def show_settings(self, settings: FilesSettings) -> None:
         """Show these settings; `changed` is not emitted."""
         self._settings = settings
         options = settings.options
         self._show_model(options.model)
-        self._live.setChecked(options.model_key[1])
+        self._live.setChecked(options.runs_live)
         self._live.setEnabled(not options.is_preset)
         for widget in (self._mix, self._mix_slider):
             blocker = QSignalBlocker(widget)
             widget.setValue(round(100 * options.mix))
             blocker.unblock()
+        blocker = QSignalBlocker(self._shift)
+        self._shift.setValue(options.semitones)
+        blocker.unblock()
         self._place.show_value(options.folder is not None)
         self._path.setText("" if options.folder is None else str(options.folder))
         self._path.setToolTip(str(options.folder or ""))
@@ -93,6 +112,19 @@ class OptionsBox(QGroupBox):
         self._live = named(QCheckBox("Render as &live"), "files_as_live", "Render as live", LIVE_TIP)
         self._live.clicked.connect(self._live_clicked)
         self._form.addRow(self._live)
+
+    def _build_shift(self) -> None:
+        self._shift = named(QDoubleSpinBox(), "files_semitones", "Shift to undo in semitones", SHIFT_TIP)
+        self._shift.setDecimals(1)
+        self._shift.setRange(-MAX_SHIFT_SEMITONES, MAX_SHIFT_SEMITONES)
+        self._shift.setSuffix(" st")
+        self._shift.setKeyboardTracking(False)  # half a number is no shift
+        field = self._shift.lineEdit()
+        if field is not None:
+            field.setAcceptDrops(False)
+        self._shift.valueChanged.connect(self._shift_changed)
+        self._add_row("Shift to &undo", self._shift, self._shift)
+        self._form.setRowVisible(self._shift, False)
 
     def _build_mix(self) -> None:
         tip = "0 % is the original, 100 % the model's result"
@@ -161,6 +193,9 @@ class OptionsBox(QGroupBox):
 
     def _live_clicked(self, checked: bool) -> None:
         self._change(replace(self._settings.options, as_live=checked))
+
+    def _shift_changed(self, semitones: float) -> None:
+        self._change(replace(self._settings.options, semitones=semitones))
 
     def _mix_changed(self, percent: int) -> None:
         self._change(replace(self._settings.options, mix=percent / 100))

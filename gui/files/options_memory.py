@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime.audio_formats import Encoding
 from realtime.batch_items import EXISTING, BatchOptions, Existing
+from realtime.contract import MAX_SHIFT_SEMITONES
 
 ENCODINGS: tuple[tuple[str, Encoding], ...] = (
     ("Like the input", Encoding()),
@@ -48,23 +49,31 @@ def to_memory(settings: FilesSettings) -> dict[str, Any]:
         "mix": options.mix,
         "model": options.model,
         "as_live": options.as_live,
+        "semitones": options.semitones,
         "existing": options.existing,
     }
 
 
 def from_memory(values: Mapping[str, Any]) -> FilesSettings:
     """What was remembered; a value that makes no sense is the default."""
-    folder, model, mix = values.get("folder"), values.get("model"), values.get("mix")
+    folder, model = values.get("folder"), values.get("model")
+    mix, semitones = (values.get(name) for name in ("mix", "semitones"))
     last_folder = Path(folder) if isinstance(folder, str) and folder and Path(folder).is_absolute() else None
     encoding = Encoding(str(values.get("suffix", "")), str(values.get("subtype", "")))
     return FilesSettings(
         BatchOptions(
             folder=last_folder if values.get("in_folder") is True else None,
             encoding=encoding if any(encoding == known for _, known in ENCODINGS) else Encoding(),
-            mix=float(mix) if isinstance(mix, int | float) and not isinstance(mix, bool) and 0 <= mix <= 1 else 1.0,
+            mix=_number(mix, 0.0, 1.0, 1.0),
+            semitones=_number(semitones, -MAX_SHIFT_SEMITONES, MAX_SHIFT_SEMITONES, 0.0),
             model=model if isinstance(model, str) else "",
             as_live=values.get("as_live") is True,
             existing=next((known for known in EXISTING if known == values.get("existing")), "skip"),
         ),
         last_folder,
     )
+
+
+def _number(value: object, low: float, high: float, default: float) -> float:
+    sensible = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    return float(value) if sensible and isinstance(value, int | float) else default

@@ -16,7 +16,9 @@ from gui.memory import Memory
 from gui.tasks import Tasks
 from realtime.batch import Batch
 from realtime.batch_items import BatchItem, BatchStatus, State
+from realtime.batch_work import shift_control_of
 from realtime.bundled import bundled_models
+from realtime.contract import Control
 
 POLL_MS = 100
 REMEMBER_MS = 500  # after the last change of an option
@@ -33,7 +35,7 @@ class QueueController(QObject):
         tasks: of this page alone, since a large folder takes long to search.
     """
 
-    compare_requested = pyqtSignal(object, object)  # Path of the input, Path of the result
+    compare_requested = pyqtSignal(object, object, object)  # Paths of input and result; BatchItem.undone
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class QueueController(QObject):
         self._connect()
         self._show(self._batch.status())
         tasks.run(bundled_models, self._models_found)
+        self._look_at_model()
 
     @property
     def busy(self) -> bool:
@@ -181,7 +184,7 @@ class QueueController(QObject):
     def _compare(self) -> None:
         selected = self._view.selected()
         if len(selected) == 1 and selected[0].state == "done" and selected[0].output is not None:
-            self.compare_requested.emit(selected[0].input, selected[0].output)
+            self.compare_requested.emit(selected[0].input, selected[0].output, selected[0].undone)
         else:
             self._say("Select one file that is done, to compare it with its result.")
 
@@ -194,10 +197,26 @@ class QueueController(QObject):
             self._complain(f"{folder}: the file manager could not be opened; open this folder by hand.")
 
     def _options_changed(self, settings: FilesSettings) -> None:
+        other = settings.options.model_key[:2] != self._settings.options.model_key[:2]
         self._settings = settings
         self._batch.configure(settings.options)
+        if other:
+            self._look_at_model()
         self._remember_later.start()
         self._show_selection()
+
+    def _look_at_model(self) -> None:
+        """Read whether the model takes a shift to undo. One that cannot be read says so when files are run."""
+        options = self._settings.options
+        shown, hidden = (partial(show, options.model_key[:2]) for show in (self._show_shift, self._hide_shift))
+        self._orders.run(partial(shift_control_of, options), shown, hidden)
+
+    def _show_shift(self, model: tuple[str, bool], control: Control | None) -> None:
+        if model == self._settings.options.model_key[:2]:
+            self._view.options.show_shift(control)
+
+    def _hide_shift(self, model: tuple[str, bool], _error: Exception) -> None:
+        self._show_shift(model, None)
 
     def _remember(self) -> None:
         try:

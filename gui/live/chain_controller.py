@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QObject, QTimer
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
 from gui.live.chain_box import ChainBox
 from gui.live.chain_document import ChainDocument
@@ -38,6 +38,8 @@ class ChainController(QObject):
         say: shows a note.
         complain: shows an error, a sentence.
     """
+
+    shown = pyqtSignal()  # the chain, or what is known of its models, has changed
 
     def __init__(
         self,
@@ -109,6 +111,12 @@ class ChainController(QObject):
         self._try(partial(self._document.add, entry))
         self._box.focus_member(len(self._document.preset.plugins) - 1)
 
+    def tell_shift(self, semitones: float) -> None:
+        """Set the shift that there is to undo, where a model takes it."""
+        undoing = self._document.shift_to_undo
+        if undoing is not None:
+            self._turn(undoing[0], undoing[1].name, semitones)
+
     def remember(self) -> None:
         """Write the chain to the memory now; also to be called before the end."""
         self._timer.stop()
@@ -170,14 +178,18 @@ class ChainController(QObject):
         }
         facts = {index: told.facts for index, told in read.items() if told is not None and told.facts is not None}
         rate, folder = rate_of(facts), document.preset.folder
-        members = []
+        members, undoing = [], document.shift_to_undo
         for index, entry in enumerate(entries):
             told = read.get(index)
             reason = "" if told is None else told.reason
-            members.append(shown(entry, folder, facts.get(index), document.controls_of(entry), rate, reason))
+            controls = document.controls_of(entry)
+            if undoing is not None and undoing[0] == index:  # it has a place of its own, beside the model
+                controls = tuple(control for control in controls or () if control != undoing[1])
+            members.append(shown(entry, folder, facts.get(index), controls, rate, reason))
         self._box.show_members(members, chain_latency_ms(entries, facts))
         place = "" if document.path is None else str(document.path)
         self._box.show_preset(document.preset.name, document.is_saved, place)
+        self.shown.emit()
 
     def _show_undo(self) -> None:
         stack = self._document.undo_stack

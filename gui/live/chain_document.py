@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtGui import QUndoCommand, QUndoStack
 
 from gui.live.chain_changes import Known, live_changes, live_values, meaning, with_parameter
-from realtime.contract import Control
+from realtime.contract import SHIFT_CONTROL, Control
 from realtime.plugins.preset_entries import MAX_PLUGINS, Entry, ModelEntry, PresetError, Value, Vst3Entry, to_json
 from realtime.plugins.presets import Preset, load_preset, save_preset
 
@@ -105,6 +105,15 @@ class ChainDocument(QObject):
         return next((entry.model for entry in self._preset.plugins if isinstance(entry, ModelEntry)), None)
 
     @property
+    def shift_to_undo(self) -> tuple[int, Control, float] | None:
+        """The first model that is told the shift to undo: its place, the control, and its value; None without one."""
+        for index, entry in enumerate(self._preset.plugins):
+            for control in (self.controls_of(entry) or ()) if isinstance(entry, ModelEntry) else ():
+                if control.name == SHIFT_CONTROL and isinstance(entry, ModelEntry):
+                    return index, control, entry.controls.get(control.name, control.default)
+        return None
+
+    @property
     def is_saved(self) -> bool:
         """Whether the file holds just this; without a file, whether nothing was edited."""
         saved = self._saved.get(self._path)
@@ -170,15 +179,18 @@ class ChainDocument(QObject):
         changed = with_parameter(entry, name, value, self.controls_of(entry))
         self._replace(f"Turn {name.replace('_', ' ')}", index, changed, (index, name))
 
-    def set_model(self, name_or_path: str) -> None:
-        """Put a model in the place of the first one, or in front where there is none. Its controls begin anew."""
+    def set_model(self, name_or_path: str, controls: Mapping[str, float] | None = None) -> None:
+        """Put a model in the place of the first one, or in front where there is none.
+
+        Its controls begin anew, those in `controls` with these values.
+        """
         entries = list(self._preset.plugins)
         at = next((index for index, entry in enumerate(entries) if isinstance(entry, ModelEntry)), None)
         if at is None:
-            self.add(ModelEntry(name_or_path), 0)
+            self.add(ModelEntry(name_or_path, dict(controls or {})), 0)
             return
         old = entries[at]
-        new = ModelEntry(name_or_path, {}, old.bypass)
+        new = ModelEntry(name_or_path, dict(controls or {}), old.bypass)
         folder = self._preset.folder
         if self._known.identity(old, folder) != self._known.identity(new, folder):
             self._replace("Change the model", at, new)

@@ -23,6 +23,7 @@ from gui.live.session import Session
 from gui.live.spectrogram_controller import SpectrogramController
 from gui.memory import Memory
 from gui.tasks import Tasks
+from realtime.contract import SHIFT_CONTROL
 from realtime.live.controls import Controls
 from realtime.live.host_status import LiveStatus
 from realtime.live.settings import LiveSettings
@@ -41,6 +42,7 @@ class LiveController(QObject):
         self._page, self._memory, self._say, self._complain = page, memory, say, complain
         self._folder = tempfile.TemporaryDirectory(prefix="deshift-")
         self._ticks = 0
+        self._semitones = 0.0  # that a model was told last to undo
         self._keep_timer = QTimer(self)
         self._keep_timer.setSingleShot(True)
         self._keep_timer.setInterval(KEEP_AFTER_MS)
@@ -146,8 +148,11 @@ class LiveController(QObject):
         self.document.control_turned.connect(self.session.set_chain_control)
         self.document.changed.connect(self._show_model)
         self.session.chain_loaded.connect(self._chain_loaded)
-        self.model.model_chosen.connect(self.document.set_model)
+        self.model.model_chosen.connect(self._set_model)
+        self._page.model.shift_turned.connect(self.chain.tell_shift)
+        self.chain.shown.connect(self._show_shift)
         self._show_model()
+        self._show_shift()
 
     def _restore(self) -> None:
         self._page.options.show_options(options_from(self._memory.read("options")))
@@ -156,6 +161,9 @@ class LiveController(QObject):
         if isinstance(minutes, int):
             self._page.history.set_minutes(minutes)
         remembered = self._memory.read("controls")
+        semitones = remembered.get("semitones")
+        if self.document.shift_to_undo is None and isinstance(semitones, int | float):
+            self._semitones = float(semitones)
         for name in ("mix", "input_gain_db", "output_gain_db"):
             try:
                 self.session.set_control(name, remembered.get(name, getattr(Controls(), name)))
@@ -165,6 +173,23 @@ class LiveController(QObject):
 
     def _show_model(self) -> None:
         self.model.show_model(self.document.model or "")
+
+    def _show_shift(self) -> None:
+        undoing = self.document.shift_to_undo
+        if undoing is None:
+            self._page.model.show_shift(None)
+            return
+        _, control, semitones = undoing
+        self._page.model.show_shift(control, semitones)
+        if semitones != self._semitones:
+            self._semitones = semitones
+            self._keep_timer.start()
+
+    def _set_model(self, name: str) -> None:
+        """Another model goes on undoing what the last one was told that could be told."""
+        control = None if self.model.facts is None else self.model.facts.shift_control
+        takes = control is not None and control.minimum <= self._semitones <= control.maximum
+        self.document.set_model(name, {SHIFT_CONTROL: self._semitones} if takes else None)
 
     def _chain_loaded(self, facts: dict[str, Any]) -> None:
         self.chain.show_engine_facts(facts)
@@ -195,7 +220,8 @@ class LiveController(QObject):
 
     def _keep_controls(self) -> None:
         controls = self.session.controls
-        self._keep("controls", {name: getattr(controls, name) for name in ("mix", "input_gain_db", "output_gain_db")})
+        kept = {name: getattr(controls, name) for name in ("mix", "input_gain_db", "output_gain_db")}
+        self._keep("controls", {**kept, "semitones": self._semitones})
 
     def _state_changed(self, state: str) -> None:
         self._page.transport.show_state(state)

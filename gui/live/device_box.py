@@ -30,7 +30,7 @@ HEADPHONES_HINT = (
     "Tick this when nothing that is played can reach the microphone."
 )
 SELF_TEST_HINT = (
-    "A clean recording, pitch-shifted as the model was trained, takes the microphone's place.\n"
+    "A clean recording, pitch-shifted by what is to be undone, takes the microphone's place.\n"
     "Since the original is known, the quality of the output is measured against it."
 )
 

@@ -1,4 +1,4 @@
-"""The model on the screen: a list, a line of facts, and the way to its card."""
+"""The model on the screen: a list, a line of facts, the way to its card, and the shift that it is to undo."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from PyQt6.QtWidgets import QFileDialog, QGridLayout, QGroupBox, QToolButton, QW
 from gui.icons import icon
 from gui.live.model_card import ModelCard
 from gui.widgets.choice_box import ChoiceBox
+from gui.widgets.knob import ParameterRow
+from gui.widgets.words import Words
 from gui.widgets.wrapped_label import WrappedLabel
-from realtime.contract import Facts
+from realtime.contract import Control, Facts
 
+SHIFT = "Shift to undo"
+SHIFT_HELP = "How far the sound was shifted that comes in: 12 for one that was raised by an octave."
+NOTHING_UNDONE = "Nothing is undone at 0."
 MODEL_FILES = "Plugin files (*.onnx);;All files (*)"
 
 
@@ -22,6 +27,7 @@ class ModelBox(QGroupBox):
     picked = pyqtSignal(object)  # the value of an option
     file_chosen = pyqtSignal(str)
     card_clicked = pyqtSignal()
+    shift_turned = pyqtSignal(float)  # semitones
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Model", parent)
@@ -34,11 +40,17 @@ class ModelBox(QGroupBox):
         self.card_button.setToolTip("Card: what the model undoes, its latency, training, licence and certificate")
         self.card_button.clicked.connect(self.card_clicked)
         self.line = WrappedLabel("Facts of the model")
-        layout = QGridLayout(self)
+        self.shift: ParameterRow | None = None  # of a model that takes it
+        self._range = (0.0, 0.0, 0.0)
+        self._note = Words()
+        self._note.say(NOTHING_UNDONE, "faint")
+        self._note.hide()
+        self._layout = layout = QGridLayout(self)
         layout.setColumnStretch(0, 1)
         layout.addWidget(self.list, 0, 0)
         layout.addWidget(self.card_button, 0, 1)
         layout.addWidget(self.line, 1, 0, 1, 2)
+        layout.addWidget(self._note, 3, 0, 1, 2)
         self.show_line("", False)
 
     def show_models(self, options: Iterable[tuple[str, object, str]], value: object) -> None:
@@ -50,6 +62,26 @@ class ModelBox(QGroupBox):
         self.line.setText(text)
         self.line.setVisible(bool(text))
         self.card_button.setEnabled(has_card)
+
+    def show_shift(self, control: Control | None, value: float = 0.0) -> None:
+        """The knob for the shift to undo, and what it is set to; None takes it away. Emits nothing."""
+        limits = None if control is None else (control.minimum, control.maximum, control.default)
+        if self.shift is not None and limits != self._range:
+            self._layout.removeWidget(self.shift)
+            self.shift.hide()
+            self.shift.deleteLater()
+            self.shift = None
+        if limits is not None:
+            if self.shift is None:
+                self._range = limits
+                self.shift = ParameterRow(SHIFT, "semitones", *limits, compact=True, digits=1)
+                self.shift.setObjectName("shift_to_undo")
+                self.shift.set_help(SHIFT_HELP)
+                self.shift.value_changed.connect(self.shift_turned)
+                self._layout.addWidget(self.shift, 2, 0, 1, 2)
+                self.shift.show()
+            self.shift.set_value(value)
+        self._note.setVisible(limits is not None and value == 0)
 
     def ask_for_file(self, folder: str) -> None:
         """Open the dialog for a plugin file; `file_chosen` tells which."""

@@ -58,8 +58,8 @@ def summary(facts: Facts) -> str:
     """One line below the list: what it undoes, its latency, its rate."""
     latency = f"{facts.latency_ms:.2f} ms" if facts.kind == "stream" else "whole files only"
     low, high = (f"{value:+g}".replace("-", "−") for value in facts.shift_semitones)
-    shift = low if low == high else f"{low} … {high}"
-    return f"Undoes {shift} semitones · {latency} · {facts.sample_rate / 1000:g} kHz"
+    shift = f"{low} semitones" if low == high else f"{low} … {high} st"  # on one line
+    return f"Undoes {shift} · {latency} · {facts.sample_rate / 1000:g} kHz"
 
 
 def card(facts: Facts, file_name: str) -> tuple[Section, ...]:

@@ -31,6 +31,7 @@ class ParameterRow(QWidget):
         unit: as shown behind the number; "" for none.
         compact: the label as narrow as its text, for rows that stand beside something else.
         live: report every step of a drag; without it only where the drag ends, for what is costly to change.
+        digits: after the point; None is what makes sense for the range.
 
     `value_changed` follows what the user does; `set_value` does not cause it.
     Raises: ValueError where minimum ≤ default ≤ maximum does not hold.
@@ -47,13 +48,14 @@ class ParameterRow(QWidget):
         default: float,
         compact: bool = False,
         live: bool = True,
+        digits: int | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         if not minimum <= default <= maximum:
             raise ValueError(f"{name}: the default {default:g} must lie within {minimum:g} … {maximum:g}")
         self._name, self._default, self._value = name, default, default
-        self._scale = Scale(unit, minimum, maximum)
+        self._scale = Scale(unit, minimum, maximum, digits)
         self._build_label(compact)
         self._build_slider(live)
         self._build_box()

@@ -24,11 +24,15 @@ STEPS = {
 
 @dataclass(frozen=True)
 class Scale:
-    """The range of a parameter, and how a slider runs through it: in equal ratios over two decades and more."""
+    """The range of a parameter, and how a slider runs through it: in equal ratios over two decades and more.
+
+    `digits` after the point; None is what makes sense for the range.
+    """
 
     unit: str
     minimum: float
     maximum: float
+    digits: int | None = None
 
     @property
     def is_logarithmic(self) -> bool:
@@ -37,7 +41,9 @@ class Scale:
 
     @property
     def decimals(self) -> int:
-        """Digits after the point that make sense."""
+        """Digits after the point."""
+        if self.digits is not None:
+            return self.digits
         if self.unit == "%" or (self.minimum >= 10 and self.maximum >= 1000):
             return 0
         return 1 if self.unit == "dB" or self.maximum - self.minimum > 50 else 2

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import ContractError, Facts
+from realtime.contract import SHIFT_CONTROL, ContractError, Facts
 from realtime.evaluate.errors import EvaluateError
-from realtime.evaluate.systems import BLOCK_SAMPLES, SHIFT_CONTROL
-from realtime.plugins.offline_file import OfflineFile
+from realtime.evaluate.systems import BLOCK_SAMPLES
+from realtime.plugins.offline_file import OfflineFile, aligned
 from realtime.plugins.plugin_file import PluginFile
-from realtime.plugins.prestage import aligned
-from realtime.plugins.vocoder import LARGEST_SHIFT_SEMITONES
 from realtime.trust import TrustedFile, read_plugin_file
 
 Audio = NDArray[np.float32]
@@ -91,13 +89,10 @@ def signals(samples: int, sample_rate: int) -> dict[str, Audio]:
 
 def shifts_of(facts: Facts) -> tuple[float | None, ...]:
     """Both ends and the middle of what a model can be told to undo; one None where it cannot be told."""
-    control = next((each for each in facts.controls if each.name == SHIFT_CONTROL), None)
-    if control is not None:
-        low, high = control.minimum, control.maximum
-    elif facts.prestage_window_samples:
-        low, high = (min(max(end, -LARGEST_SHIFT_SEMITONES), LARGEST_SHIFT_SEMITONES) for end in facts.shift_semitones)
-    else:
+    control = facts.shift_control
+    if control is None:
         return (None,)
+    low, high = control.minimum, control.maximum
     return tuple(dict.fromkeys((low, (low + high) / 2, high)))
 
 
@@ -115,7 +110,7 @@ def try_out(path: Path) -> list[Trial]:
 
 def _at_shift(file: TrustedFile, semitones: float | None) -> list[Trial]:
     facts, rate = file.facts, file.facts.sample_rate
-    reach = facts.receptive_field_samples + 2 * facts.prestage_window_samples
+    reach = facts.receptive_field_samples
     samples = round(min(max(reach, _SHORTEST_S * rate), _LONGEST_S * rate))
     sent = signals(samples, rate)
     quiet = reach + max(1, round(_JUDGED_TAIL_S * rate))
@@ -138,9 +133,9 @@ def _run(file: TrustedFile, semitones: float | None, audio: Audio) -> tuple[Audi
     """Rows ``(C, N)`` as channels, in blocks; and whether nothing had to be muted."""
     streams = file.facts.kind == "stream"
     plugin = PluginFile(file, len(audio)) if streams else OfflineFile(file, len(audio))
-    if semitones is not None and any(control.name == SHIFT_CONTROL for control in file.facts.controls):
+    if semitones is not None:
         plugin.set_control(SHIFT_CONTROL, semitones)
-    sound = aligned(plugin, None if semitones is None else -semitones)
+    sound = aligned(plugin)
     blocks = (audio[:, start : start + BLOCK_SAMPLES] for start in range(0, audio.shape[1], BLOCK_SAMPLES))
     parts = [sound.process(block) for block in blocks]
     heard: Audio = np.concatenate([*parts, sound.finish()], axis=1)

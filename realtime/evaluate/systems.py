@@ -10,15 +10,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.contract import ContractError
+from realtime.contract import SHIFT_CONTROL, ContractError
 from realtime.evaluate.cells import WORLD, damage, missing_package
 from realtime.evaluate.clips import SAMPLE_RATE
 from realtime.evaluate.errors import EvaluateError
 from realtime.model import Model, load_model
-from realtime.plugins.chain import Chain
-from realtime.plugins.offline_file import OfflineFile
+from realtime.plugins.offline_file import OfflineFile, aligned
 from realtime.plugins.plugin_file import PluginFile
-from realtime.plugins.prestage import aligned, with_prestage
 from realtime.plugins.vocoder import LARGEST_SHIFT_SEMITONES, Vocoder
 from realtime.render import Aligned, AlignedStream, Renderer
 from realtime.trust import read_plugin_file
@@ -28,7 +26,6 @@ Audio = NDArray[np.float32]
 BLOCK_SAMPLES = 512
 NOTHING = "nothing"
 VOCODER_WINDOWS = (1024, 2048)
-SHIFT_CONTROL = "semitones"
 _R3_WINDOW = 4096  # Rubber Band R3's longest window
 
 
@@ -112,17 +109,14 @@ class HostVocoder:
 
 
 class PluginSystem:
-    """A plugin file, as the host runs it, the vocoder before it where it needs one.
-
-    A control called ``semitones``, and that vocoder, are told the shift that there is to undo.
-    """
+    """A plugin file, as the host runs it. A control called ``semitones`` is told the shift that there is to undo."""
 
     def __init__(self, path: Path, name: str) -> None:
         self._file = read_plugin_file(path)
         self._name, self.facts = name, self._file.facts
         streams = self.facts.kind == "stream"
         self._plugin = PluginFile(self._file, 1) if streams else OfflineFile(self._file, 1)
-        self._shift = next((control for control in self.facts.controls if control.name == SHIFT_CONTROL), None)
+        self._shift = self.facts.shift_control
 
     @property
     def name(self) -> str:
@@ -131,32 +125,27 @@ class PluginSystem:
 
     @property
     def latency_ms(self) -> float | None:
-        """As the file states it; with the vocoder before it, the sum of both."""
-        if not isinstance(self._plugin, PluginFile):
-            return None
-        return 1000.0 * Chain(with_prestage(self._plugin)).latency_samples / self.facts.sample_rate
+        """As the file states it."""
+        return self.facts.latency_ms if self.facts.kind == "stream" else None
 
     @property
     def about(self) -> str:
         """What the file says of itself."""
         way = f"in blocks of {BLOCK_SAMPLES}, hop {self.facts.hop_samples}" if self.latency_ms else "on whole files"
-        window = self.facts.prestage_window_samples
-        behind = f", behind the host's vocoder ({window})" if window else ""
-        return f"plugin file{behind}, {way}, {self.facts.parameters:,} parameters: {self.facts.description}"
+        told = ", told the interval" if self._shift is not None else ""
+        return f"plugin file{told}, {way}, {self.facts.parameters:,} parameters: {self.facts.description}"
 
     def restore(self, shifted: Audio, semitones: float) -> Audio | None:
-        """The stream's output, its stated latency taken off; None where control or vocoder do not reach so far.
+        """The stream's output, its stated latency taken off; None where the control does not reach so far.
 
         Raises: EvaluateError where it gives NaN or infinite samples.
         """
-        if self.facts.prestage_window_samples and abs(semitones) > LARGEST_SHIFT_SEMITONES:
-            return None
         if self._shift is not None:
             if not self._shift.minimum <= semitones <= self._shift.maximum:
                 return None
             self._plugin.set_control(SHIFT_CONTROL, semitones)
         muted = self._plugin.muted_blocks
-        restored = _rendered(aligned(self._plugin, -semitones), self.facts.sample_rate, shifted)
+        restored = _rendered(aligned(self._plugin), self.facts.sample_rate, shifted)
         if self._plugin.muted_blocks > muted:
             raise EvaluateError(f"{self._file.path}: it gave NaN or infinite samples: a model like that is not judged")
         return restored

@@ -28,10 +28,9 @@ class Analysis:
         self._gone_s = 0.0
 
     def tell(self, facts: Mapping[str, Any]) -> None:
-        """Say which model is heard from now on; the first time, start the process."""
-        model = facts.get("model")
+        """Say which model is heard from now on, or what it undoes now; the first time, start the process."""
         self._told = {
-            "shift_semitones": None if model is None else model["shift_semitones"],
+            "shift_semitones": facts.get("undone_semitones"),
             "reference": self._settings.reference,
             "shifter": self._settings.shifter,
         }

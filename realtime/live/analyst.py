@@ -49,8 +49,11 @@ class Analyst:
 
     def step(self) -> bool:
         """Take the audio that came, measure, write; whether there was any."""
-        while not self._models.empty():
-            self._begin(self._models.get())
+        newest = None
+        while not self._models.empty():  # a knob that is being turned is told step by step
+            newest = self._models.get()
+        if newest is not None:
+            self._begin(newest)
         audio = self._shared.read_audio(self._next, 1 << 19)
         if not self._model or not audio.frames or not audio.sample_rate:
             return False

@@ -18,7 +18,8 @@ from realtime.live.device import Exchange, Health
 from realtime.live.engine import Engine, EngineSettings
 from realtime.live.settings import LiveSettings
 from realtime.plugins.base import Samples
-from realtime.plugins.chain import Chain
+from realtime.plugins.chain import Chain, MemberControl
+from realtime.shift import Span, set_shift, shift_control, undone_shift, untold
 
 BLOCK_FRAMES = 1024
 MOST_CHANNELS = 2  # of a live session
@@ -127,14 +128,22 @@ class LiveModel:
         preset: a chain saved as JSON, instead of a model.
         threads: of the model; 0 takes all cores.
         provider: what runs the model.
+        semitones: the shift to undo; None leaves a preset's own.
 
-    Raises: ValueError (ContractError, PresetError, ChainError), one line, where it cannot be loaded.
+    Raises: ValueError (ContractError, PresetError, ChainError, ShiftError), one line, where it cannot be loaded.
     """
 
     def __init__(
-        self, model: str | None = None, preset: str | None = None, threads: int = 1, provider: str = "cpu"
+        self,
+        model: str | None = None,
+        preset: str | None = None,
+        threads: int = 1,
+        provider: str = "cpu",
+        semitones: float | None = None,
     ) -> None:
-        self._settings = LiveSettings(model=model, preset=preset, threads=threads, provider=provider)
+        self._settings = LiveSettings(
+            model=model, preset=preset, threads=threads, provider=provider, semitones=semitones
+        )
         self._chains: dict[int, Chain] = {}
         chain = self._chain(1)
         self.facts: Facts | None = facts_of(chain)
@@ -148,6 +157,29 @@ class LiveModel:
         if self._settings.preset is not None:
             return Path(self._settings.preset).stem
         return self.facts.name if self.facts is not None else ", ".join(self.names)
+
+    @property
+    def shift_control(self) -> MemberControl | None:
+        """What takes the shift to undo; None where nothing does."""
+        return shift_control(self._chain(1))
+
+    @property
+    def undone_shift(self) -> Span | None:
+        """The lowest and the highest shift of its input that it undoes; None where it has no model."""
+        return undone_shift(self._chain(1))
+
+    @property
+    def untold(self) -> str:
+        """As `realtime.model.Model.untold`; a preset may have told it."""
+        control = self.shift_control
+        told = control is None or self._settings.semitones is not None or self.undone_shift != (0.0, 0.0)
+        return "" if told or control is None else untold(control.member, control)
+
+    def set_shift(self, semitones: float) -> None:
+        """As `realtime.model.Model.set_shift`. Raises: ShiftError where no member takes it."""
+        for chain in self._chains.values():
+            set_shift(chain, semitones)
+        self._settings = replace(self._settings, semitones=semitones)
 
     @property
     def muted_blocks(self) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from realtime.contract import Facts
     from realtime.live.engine import Engine
     from realtime.live.pipeline import Source, Tap
+    from realtime.live.self_test import SelfTest
     from realtime.plugins.chain import Chain
     from realtime.plugins.vocoder import Vocoder
 
@@ -36,8 +37,22 @@ class LoadedChain:
     inverse: Vocoder | None
     facts: Facts | None
 
+    def take_shift_of(self, other: LoadedChain) -> None:
+        """Go on undoing what another chain was told to undo, where this one can be told."""
+        from realtime.contract import SHIFT_CONTROL
+        from realtime.shift import set_shift, shift_control, undone_shift
+
+        now, before = shift_control(self.chain), shift_control(other.chain)
+        told = undone_shift(other.chain)
+        if now is not None and before is not None and told is not None and now.minimum <= told[0] <= now.maximum:
+            set_shift(self.chain, told[0])
+            if self.inverse is not None:
+                self.inverse.set_control(SHIFT_CONTROL, -told[0])
+
     def to_json_object(self) -> dict[str, Any]:
         """What a host shows of it: its members, their knobs, its model."""
+        from realtime.shift import shift_control, undone_shift
+
         controls = [
             {name: getattr(control, name) for name in ("name", "unit", "minimum", "maximum", "default", "member")}
             for control in self.chain.controls
@@ -50,6 +65,7 @@ class LoadedChain:
                 "shift_semitones": list(self.facts.shift_semitones),
                 "training_steps": self.facts.training.get("steps"),
             }
+        control, undone = shift_control(self.chain), undone_shift(self.chain)
         return {
             "chain": list(self.chain.names),
             "sample_rate": self.chain.sample_rate,
@@ -57,6 +73,8 @@ class LoadedChain:
             "latency_samples": self.chain.latency_samples,
             "controls": controls,
             "model": model,
+            "shift_control": None if control is None else control.name,
+            "undone_semitones": None if undone is None else list(undone),
         }
 
 
@@ -119,9 +137,11 @@ def card_of(label: str) -> str:
 def load_chain(settings: LiveSettings) -> LoadedChain:
     """The chain of the settings, loaded and warmed up, with its inverse where `compare` asks for one.
 
-    Raises: ValueError (ContractError, ChainError, PresetError, SettingsError), one line, where there is none.
+    Raises: ValueError (ContractError, ChainError, PresetError, SettingsError, ShiftError), one line, where there is
+        none.
     """
     from realtime.plugins.chain import Chain
+    from realtime.shift import set_shift
 
     if settings.preset is not None:
         from realtime.plugins import presets
@@ -130,12 +150,13 @@ def load_chain(settings: LiveSettings) -> LoadedChain:
     else:
         from realtime.bundled import find_model
         from realtime.plugins.plugin_file import PluginFile
-        from realtime.plugins.prestage import with_prestage
 
         file = find_model(settings.model)
-        chain = Chain(with_prestage(PluginFile(file, settings.channels, settings.threads, settings.provider)))
+        chain = Chain([PluginFile(file, settings.channels, settings.threads, settings.provider)])
+    if settings.semitones is not None:
+        set_shift(chain, settings.semitones)
     facts = facts_of(chain)
-    inverse = make_inverse(chain, facts) if settings.compare else None
+    inverse = make_inverse(chain) if settings.compare else None
     return LoadedChain(chain, inverse, facts)
 
 
@@ -144,24 +165,28 @@ def facts_of(chain: Chain) -> Facts | None:
     return next((plugin.facts for plugin in chain.plugins if hasattr(plugin, "facts")), None)
 
 
-def trained_shift(facts: Facts | None) -> float:
-    """The middle of the range of shifts that the model was trained to undo, in semitones; positive is up.
+def shift_of_test(chain: Chain) -> float:
+    """The shift that compare and self-test go by, in semitones, positive is up: what the chain undoes as it is set.
 
+    Of a model that was trained for a range and takes no shift, it is the middle.
     Raises: SettingsError where there is no model.
     """
-    if facts is None:
-        raise SettingsError("compare and self-test need a chain with a model: its trained shift is what they undo")
-    return sum(facts.shift_semitones) / 2
+    from realtime.shift import undone_shift
+
+    undone = undone_shift(chain)
+    if undone is None:
+        raise SettingsError("compare and self-test need a chain with a model: the shift that it undoes is theirs")
+    return sum(undone) / 2
 
 
-def make_inverse(chain: Chain, facts: Facts | None) -> Vocoder:
-    """The DSP inverse for a comparison: shifts back by the model's trained shift, in step with the chain.
+def make_inverse(chain: Chain) -> Vocoder:
+    """The DSP inverse for a comparison: shifts back by what the model undoes, in step with the chain.
 
     Raises: SettingsError where the vocoder cannot shift so far, or its hops do not divide the chain's.
     """
     from realtime.plugins.vocoder import LARGEST_SHIFT_SEMITONES, Vocoder
 
-    semitones = -trained_shift(facts)
+    semitones = -shift_of_test(chain)
     if abs(semitones) > LARGEST_SHIFT_SEMITONES:
         raise SettingsError(
             f"compare: the DSP inverse shifts by ±{LARGEST_SHIFT_SEMITONES:g} semitones, not by {semitones:g}"
@@ -173,7 +198,7 @@ def make_inverse(chain: Chain, facts: Facts | None) -> Vocoder:
     raise SettingsError(f"compare: no window of the DSP inverse fits a hop of {chain.hop_samples} samples")
 
 
-def make_source(settings: LiveSettings, loaded: LoadedChain) -> Source | None:
+def make_source(settings: LiveSettings, loaded: LoadedChain) -> SelfTest | None:
     """What takes the microphone's place: the self-test, where the settings ask for one.
 
     Raises: ValueError, one line, where its recording or its shift cannot be used.
@@ -182,12 +207,17 @@ def make_source(settings: LiveSettings, loaded: LoadedChain) -> Source | None:
         return None
     from realtime.live.self_test import SelfTest
 
-    chain, semitones = loaded.chain, trained_shift(loaded.facts)
-    path = FilePath(settings.self_test)
-    return SelfTest(path, chain.sample_rate, chain.channels, semitones, settings.shifter)
+    chain, path = loaded.chain, FilePath(settings.self_test)
+    return SelfTest(path, chain.sample_rate, chain.channels, shift_of_test(chain), settings.shifter)
 
 
-def make_engine(settings: LiveSettings, device: Device, loaded: LoadedChain, taps: Sequence[Tap] = ()) -> Engine:
+def make_engine(
+    settings: LiveSettings,
+    device: Device,
+    loaded: LoadedChain,
+    taps: Sequence[Tap] = (),
+    source: Source | None = None,
+) -> Engine:
     """The engine, prepared.
 
     Raises: ValueError where parts do not go together.
@@ -195,7 +225,6 @@ def make_engine(settings: LiveSettings, device: Device, loaded: LoadedChain, tap
     from realtime.live.engine import Engine, EngineSettings
 
     engine_settings = EngineSettings(settings.deadline_ms, settings.concealment, settings.controls)
-    source = make_source(settings, loaded)
     return Engine(device, loaded.chain, engine_settings, loaded.inverse, taps, source)
 
 

@@ -178,10 +178,7 @@ class Engine:
         Raises: ValueError where there is none, or it does not take the value.
         """
         if "." in name:
-            chain = self._pipeline.path.chain
-            if not isinstance(chain, Chain):
-                raise ValueError(f"there is no control {name!r}")
-            chain.set_control(name, value)
+            self._pipeline.path.set_control(name, value)
             return
         self._controls = self._controls.change(name, value)
         self._pipeline.controls = self._controls
@@ -190,6 +187,10 @@ class Engine:
         """Change to another chain without a click; it should have been loaded and warmed up by the caller."""
         self._path = Path(chain, inverse)
         self._pipeline.swap(self._path, self._plan(self._path))
+
+    def set_source(self, source: Source) -> None:
+        """Another sound in the microphone's place, from the next hop on."""
+        self._source = self._pipeline.source = source
 
     def measure(self, limit_s: float = 5.0) -> Measurement:
         """Measure the round trip through a loop-back; meanwhile a chirp and silence are heard.

@@ -23,6 +23,7 @@ from realtime.plugins.base import Samples
 
 if TYPE_CHECKING:
     from realtime.live.recorder import Recorder
+    from realtime.live.self_test import Follower, SelfTest
 
 TICK_SECONDS = 0.05
 STOP_SECONDS = 1.0
@@ -64,6 +65,7 @@ class EngineProcess:
         self._recording_error = ""  # of the last one that ended
         self._engine: Engine | None = None
         self._loaded: assemble.LoadedChain | None = None
+        self._follower: Follower | None = None
         self._swaps = 0
         self._telling = threading.Lock()
 
@@ -136,9 +138,12 @@ class EngineProcess:
             opened = time.monotonic()
         try:
             loaded = loading.result()
-            engine = assemble.make_engine(settings, device, loaded, [self._tap])
+            source = assemble.make_source(settings, loaded)
+            engine = assemble.make_engine(settings, device, loaded, [self._tap], source)
+            self._follower = None if source is None else _new_follower(source, engine)
             for name, value in command["chain_controls"].items():
                 engine.set_control(name, value)
+            self._follow(loaded)
             self._begin_sound(loaded)
             calm_interpreter()
             made = time.monotonic()
@@ -156,20 +161,30 @@ class EngineProcess:
 
     def _swap(self, command: dict[str, Any]) -> dict[str, Any]:
         engine, old = self._running()
-        settings = replace(self._settings, model=command["model"], preset=command["preset"])
+        settings = replace(self._settings, model=command["model"], preset=command["preset"], semitones=None)
         loaded = engines.load_built_chain(settings)
-        if settings.self_test is not None and _test_of(loaded) != _test_of(old):
-            raise SettingsError("the self-test was made for another rate or shift: stop, and start with this model")
         old_rows, rows = ((one.chain.sample_rate, one.chain.channels) for one in (old, loaded))
+        if settings.self_test is not None and rows != old_rows:
+            raise SettingsError("the self-test was made for another rate: stop, and start with this model")
+        if settings.preset is None:
+            loaded.take_shift_of(old)
         if rows != old_rows:
             self._end_recording(RECORDING_SECONDS)  # one file has one rate; the next begins with the new chain
         self._settings, self._loaded = settings, loaded
         engine.swap(loaded.chain, loaded.inverse)
+        self._follow(loaded)
         return loaded.to_json_object()
 
     def _set_control(self, command: dict[str, Any]) -> dict[str, Any]:
-        self._running()[0].set_control(command["name"], command["value"])
+        engine, loaded = self._running()
+        engine.set_control(command["name"], command["value"])
+        self._follow(loaded)
         return {}
+
+    def _follow(self, loaded: assemble.LoadedChain) -> None:
+        """The self-test is shifted by what there is to undo now."""
+        if self._follower is not None:
+            self._follower.follow(assemble.shift_of_test(loaded.chain))
 
     def _measure(self, command: dict[str, Any]) -> dict[str, Any]:
         result = self._running()[0].measure(command["limit_s"])
@@ -219,14 +234,16 @@ def _mono(block: Samples) -> Samples:
     return mean
 
 
-def _test_of(loaded: assemble.LoadedChain) -> tuple[int, int, float]:
-    return loaded.chain.sample_rate, loaded.chain.channels, assemble.trained_shift(loaded.facts)
-
-
 def _portaudio() -> str:
     """The version in use, empty where no sound card is."""
     sounddevice = sys.modules.get("sounddevice")
     return "" if sounddevice is None else str(sounddevice.get_portaudio_version()[1])
+
+
+def _new_follower(source: SelfTest, engine: Engine) -> Follower:
+    from realtime.live.self_test import Follower  # the shifters, which only a self-test has to wait for
+
+    return Follower(source, engine.set_source)
 
 
 def _new_recorder(folder: str, loaded: assemble.LoadedChain) -> Recorder:

@@ -130,6 +130,8 @@ class Host:
         if "." in name:
             self._check_chain_control(name, value)
         self._keeper.turn(name, value)
+        if name == self.facts.get("shift_control") and self._analysis is not None:
+            self._analysis.tell(self.facts)
 
     def swap(self, path: str | Path, limit_s: float = 20.0) -> None:
         """Load another model (a name or a plugin file) or preset (.json), and change over to it without a click.

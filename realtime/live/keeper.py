@@ -133,6 +133,8 @@ class Keeper:
         with self._lock:
             if "." in name:
                 self._chain_controls[name] = float(value)
+                if name == self.facts.get("shift_control"):
+                    self.facts["undone_semitones"] = [float(value), float(value)]
             else:
                 self.settings = replace(self.settings, controls=self.settings.controls.change(name, value))
         self._post(name, value)
@@ -142,7 +144,8 @@ class Keeper:
         with self._lock:
             self.facts = {**self.facts, **facts}
             self._chain_controls.clear()
-            self.settings = replace(self.settings, model=model, preset=preset)
+            told = facts["undone_semitones"][0] if facts["shift_control"] is not None else None
+            self.settings = replace(self.settings, model=model, preset=preset, semitones=told)
 
     def say(self, note: str) -> None:
         """Show a sentence for some seconds, and keep it for the report."""

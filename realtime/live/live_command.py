@@ -19,11 +19,12 @@ from realtime.live import engines
 from realtime.live.controls import Controls
 from realtime.live.device_options import ChosenDevices, chosen_devices, device_options, remember_opened
 from realtime.live.host import Host
-from realtime.live.live_line import opening, summary
+from realtime.live.live_line import nothing_undone, opening, summary
 from realtime.live.live_screen import choose_screen
 from realtime.live.settings import LiveSettings
 from realtime.live.typed import TypedCommands, listening
 from realtime.plugins.provider_option import provider_option, warn_of_clash
+from realtime.shift_option import semitones_option
 
 LOOK_SECONDS = 0.2
 STOP_SECONDS = 1.8
@@ -36,6 +37,7 @@ STOP_RECORDING_SECONDS = 10.0  # what was recorded is worth waiting for
 \b
   deshift live                         the devices used last, the default model
   deshift live -i usb -o headphones    parts of their names are enough
+  deshift live --semitones 12          what is heard was raised by an octave
   deshift live --auto                  with the lowest latency that holds here
   deshift live -i none -o none --self-test voice.wav
                                        no sound card: how good is the model?
@@ -44,6 +46,7 @@ STOP_RECORDING_SECONDS = 10.0  # what was recorded is worth waiting for
 @device_options
 @click.option("-m", "--model", metavar="NAME|PATH", help="A bundled model's name or a plugin file (.onnx).")
 @click.option("--preset", metavar="PATH", help="A chain of plugins, as JSON, in place of a model.")
+@semitones_option
 @click.option("--deadline", "deadline_ms", type=click.FloatRange(0, 1000), help="Time a hop may take, in ms (8).")
 @click.option("--auto", is_flag=True, help="First find the smallest block and deadline that hold on this machine.")
 @click.option("--mix", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="0 raw, 1 de-shifted.")
@@ -100,7 +103,10 @@ def _settings(options: dict[str, Any], devices: ChosenDevices) -> LiveSettings:
         output_gain_db=options["output_gain"],
         limiter=not options["no_limiter"],
     )
-    same = ("model", "preset", "channels", "compare", "self_test", "reference", "record", "allow_feedback", "threads")
+    same = (
+        *("model", "preset", "semitones", "channels", "compare", "self_test", "reference", "record"),
+        *("allow_feedback", "threads"),
+    )
     settings = LiveSettings(
         device=devices.choice,
         controls=controls,
@@ -125,6 +131,8 @@ def _session(settings: LiveSettings, report: Path | None, options: dict[str, Any
         try:
             if not quiet:
                 click.echo(opening(host.facts), err=True)
+            if tuned.semitones is None and (hint := nothing_undone(host.facts)):
+                click.echo(hint, err=True)
             _remember(host)
             _run(host, ended, options["seconds"], quiet)
         finally:

@@ -9,6 +9,7 @@ from realtime.live.exchange import Misses
 from realtime.live.host import LiveStatus
 from realtime.live.status import Latency, Status
 from realtime.quality.readouts import TRUSTED, Readouts
+from realtime.shift import EXAMPLE
 
 SEPARATOR = " · "
 WIDTH = 120
@@ -141,6 +142,14 @@ def opening(facts: Mapping[str, Any]) -> str:
     """What runs where, in a line: devices and the members of the chain."""
     names = dict.fromkeys((facts["input_name"], facts["output_name"]))
     return _printable(f"{' → '.join(names)}: {', '.join(facts['chain'])}. Ctrl-C ends it")
+
+
+def nothing_undone(facts: Mapping[str, Any]) -> str:
+    """How to tell the shift to undo, where the chain takes one and stands at 0; else empty."""
+    control = facts["shift_control"]
+    if control is None or facts["undone_semitones"][0]:
+        return ""
+    return f"nothing is undone yet: start with --semitones N, or type `set {control} N`; N is {EXAMPLE}"
 
 
 def summary(report: Mapping[str, Any]) -> str:

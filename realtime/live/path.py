@@ -6,6 +6,9 @@ import numpy as np
 
 from realtime.live.mixer import Delay
 from realtime.plugins.base import Plugin, Samples
+from realtime.plugins.chain import Chain
+from realtime.plugins.vocoder import Vocoder
+from realtime.shift import shift_control, undone_shift
 
 
 class Path:
@@ -37,6 +40,18 @@ class Path:
         self.latency_samples = hop + later
         self._raw_delay, self._reference_delay = Delay(later, hop, channels), Delay(later, hop, channels)
         self._inverted = np.zeros((channels, hop), dtype=np.float32)
+
+    def set_control(self, name: str, value: float) -> None:
+        """Turn a knob of the chain; where it tells the shift to undo, the inverse follows.
+
+        Raises: ValueError where there is no such knob, or chain or inverse do not take the value.
+        """
+        if not isinstance(self.chain, Chain):
+            raise ValueError(f"there is no control {name!r}")
+        self.chain.set_control(name, value)
+        undone = undone_shift(self.chain)
+        if isinstance(self.inverse, Vocoder) and shift_control(self.chain) is not None and undone is not None:
+            self.inverse.set_control("semitones", -undone[0])
 
     def process(self, block: Samples) -> tuple[Samples, Samples | None, Samples]:
         """One hop ``(C, hop)`` -> the raw input, the inverse and the chain's result, each ``(C, hop)``, aligned."""

@@ -1,7 +1,10 @@
-"""A clean recording, shifted as the model was trained, in the microphone's place: the original is then known."""
+"""A clean recording, shifted as the model is to undo it, in the microphone's place: the original is then known."""
 
 from __future__ import annotations
 
+import copy
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +35,20 @@ class SelfTest:
     """
 
     def __init__(self, path: Path, sample_rate: int, channels: int, semitones: float, shifter: str = "vocoder") -> None:
-        clean = band_limit(read_beginning(path, sample_rate, channels, LONGEST_SECONDS), sample_rate, semitones)
-        pair = np.stack([shift(clean, sample_rate, semitones, shifter), clean])
+        self._recording = read_beginning(path, sample_rate, channels, LONGEST_SECONDS)
+        self._sample_rate, self._shifter = sample_rate, shifter
+        self._shift(semitones)
+
+    def again(self, semitones: float) -> SelfTest:
+        """The same recording with another shift, from its start. Raises: ShifterError."""
+        made = copy.copy(self)
+        made._shift(semitones)
+        return made
+
+    def _shift(self, semitones: float) -> None:
+        sample_rate, self.semitones = self._sample_rate, semitones
+        clean = band_limit(self._recording, sample_rate, semitones)
+        pair = np.stack([shift(clean, sample_rate, semitones, self._shifter), clean])
         peak = float(np.abs(pair).max())
         if peak > FULL_SCALE:
             pair *= np.float32(FULL_SCALE / peak)
@@ -65,6 +80,44 @@ class SelfTest:
         places = np.arange(self._at, self._at + count) % self.frames
         self._at = (self._at + count) % self.frames
         return self._shifted[:, places], self._original[:, places]
+
+
+class Follower:
+    """Makes a self-test anew when another shift is to be undone: beside the sound, and only for the newest shift.
+
+    Args: put: takes what was made.
+    """
+
+    def __init__(self, source: SelfTest, put: Callable[[SelfTest], None]) -> None:
+        self._source, self._put = source, put
+        self._wanted = source.semitones
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def follow(self, semitones: float) -> None:
+        """Have it shifted by so much, soon."""
+        with self._lock:
+            self._wanted = semitones
+            if self._thread is None and semitones != self._source.semitones:
+                self._thread = threading.Thread(target=self._work, name="self-test", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            while (wanted := self._next()) is not None:
+                self._source = self._source.again(wanted)
+                self._put(self._source)
+        finally:
+            with self._lock:
+                self._thread = None
+
+    def _next(self) -> float | None:
+        """What it is to be shifted by; None where it is."""
+        with self._lock:
+            if self._wanted != self._source.semitones:
+                return self._wanted
+            self._thread = None
+            return None
 
 
 def read_beginning(path: Path, sample_rate: int, channels: int, longest_s: float) -> Samples:

@@ -35,7 +35,8 @@ class LiveSettings:
         concealment: what is heard in place of a late hop.
         compare: run the DSP inverse beside the model, aligned with it, for ``listen="inverse"``.
         quality: measure the quality of the output while it runs, in a process of low priority.
-        self_test: a clean recording. It is shifted as the model was trained and takes the microphone's place.
+        semitones: the shift to undo, for a chain that takes it; None leaves the chain's own.
+        self_test: a clean recording. It is shifted as the chain is to undo it and takes the microphone's place.
         shifter: what shifts it, a name out of `SHIFTER_NAMES`.
         reference: the recording whose shifted copy is played to the microphone: quality is measured against it.
         record: the folder to record into from the start.
@@ -55,6 +56,7 @@ class LiveSettings:
     controls: Controls = field(default_factory=Controls)
     compare: bool = False
     quality: bool = True
+    semitones: float | None = None
     self_test: str | None = None
     shifter: str = "vocoder"
     reference: str | None = None
@@ -71,10 +73,11 @@ class LiveSettings:
         for name in ("compare", "quality", "allow_feedback"):
             if not isinstance(getattr(self, name), bool):
                 raise SettingsError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if self.semitones is not None and not _is_number(self.semitones):
+            raise SettingsError(f"semitones must be a number, not {self.semitones!r}")
         _whole("channels", self.channels, 1, 2)
         _whole("threads", self.threads, 0, MOST_THREADS)
-        number = isinstance(self.deadline_ms, int | float) and not isinstance(self.deadline_ms, bool)
-        if not number or not 0 <= self.deadline_ms <= LARGEST_DEADLINE_MS:
+        if not _is_number(self.deadline_ms) or not 0 <= self.deadline_ms <= LARGEST_DEADLINE_MS:
             raise SettingsError(f"deadline_ms must lie within 0 … {LARGEST_DEADLINE_MS:g} ms, not {self.deadline_ms!r}")
         _one_of("concealment", self.concealment, get_args(Concealment))
         _one_of("shifter", self.shifter, SHIFTER_NAMES)
@@ -122,6 +125,10 @@ def _built(name: str, kind: type[Any], values: object) -> Any:
     if unknown:
         raise SettingsError(f"{name}: unknown: {', '.join(map(repr, unknown))}")
     return kind(**values)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _whole(name: str, value: object, low: int, high: int) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from realtime.live.host import Host
+from realtime.live.live_line import nothing_undone
 
 HELP = (
     "bypass · mute · a raw, b inverse, c model · mix 0.5 · in -6 / out 3 (gain in dB) · set 0.semitones -5 · "
@@ -77,7 +78,8 @@ class TypedCommands:
                 raise ValueError(f"{rest}: a preset is a .json file")
             self.answer = f"loading {rest}…"
             self._host.swap(_path(rest))
-            return f"now: {', '.join(self._host.facts['chain'])}"
+            hint = nothing_undone(self._host.facts)
+            return f"now: {', '.join(self._host.facts['chain'])}{f'; {hint}' if hint else ''}"
         if word == "record" and rest:
             self._host.record(_path(rest))
             return f"recording into {rest}"

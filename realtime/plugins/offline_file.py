@@ -8,8 +8,10 @@ import numpy as np
 
 from realtime.contract import ContractError, Facts
 from realtime.plugins.base import Samples, check_control
+from realtime.plugins.plugin_file import PluginFile
 from realtime.plugins.providers import PROVIDERS, ProviderError
 from realtime.plugins.session import RUNTIME_ERRORS, drop_inaudible, open_session, runtime_line
+from realtime.render import Aligned, AlignedStream
 from realtime.trust import TrustedFile
 
 MIN_CHUNK_SAMPLES = 1 << 17  # 2.7 s at 48 kHz: long enough for its edges to cost little, short enough for memory
@@ -119,3 +121,8 @@ class AlignedOffline:
             return np.zeros((self._plugin.channels, 0), dtype=np.float32)
         padded = np.pad(self._held, ((0, 0), (0, -count % self._hop)))
         return self._plugin.run(padded)[:, self._context : count]
+
+
+def aligned(plugin: PluginFile | OfflineFile) -> Aligned:
+    """A plugin file over one recording, from its start, without delay."""
+    return AlignedOffline(plugin) if isinstance(plugin, OfflineFile) else AlignedStream(plugin)

@@ -82,7 +82,6 @@ class Preset:
                         known = ", ".join(bundled) or "none"
                         raise PresetError(f"{path}: no such plugin file; the bundled models are: {known}")
                     files[index] = read_plugin_file(path)
-                    _check_prestage(files[index], self.plugins[:index])
         return files
 
     def _set(self, chain: Chain) -> None:
@@ -92,16 +91,6 @@ class Preset:
                 with at(f"plugins[{index}].controls"):
                     chain.set_control(f"{index}.{name}", value)
         chain.reset()  # or a bypass from the start would begin with a crossfade
-
-
-def _check_prestage(file: TrustedFile, before: tuple[Entry, ...]) -> None:
-    """Raises: PresetError where a model that restores what a vocoder has shifted back has no vocoder before it."""
-    window = file.facts.prestage_window_samples
-    if window and not any(isinstance(entry, VocoderEntry) for entry in before):
-        raise PresetError(
-            f"{file.path} restores what the vocoder has shifted back: put the vocoder ({window}) at "
-            f"{file.facts.prestage_semitones:+g} semitones before it"
-        )
 
 
 def _model(file: TrustedFile, rate: int, channels: int, threads: int, provider: str) -> PluginFile:

@@ -57,13 +57,13 @@ def consistency_readouts(
 ) -> tuple[ConsistencyReadouts, tuple[str, ...]]:
     """Shift the output again and compare it with the input.
 
-    The shift is the estimated one, held to the trained range: otherwise an output that is just the input would always
-    be consistent. Where that leaves less than half a semitone there is no figure.
+    The shift is the estimated one, held to what the model is to undo: otherwise an output that is just the input would
+    always be consistent. Where that leaves less than half a semitone there is no figure.
 
     Args:
         input, output: ``(N,)``, full scale ±1, aligned; sample_rate: Hz.
         input_semitones, input_track: how far the input seems shifted and its pitch, as far as known.
-        trained_shift_semitones: the lowest and highest shift of its input the model was trained for.
+        trained_shift_semitones: as for `realtime.quality.readouts.analyse`.
         shifter: which of `shifters.SHIFTER_NAMES` shifts again.
     Returns: the figures, and a sentence for each reason why they are missing.
     Raises: ShifterError for a shifter that is not known or not installed.

@@ -117,7 +117,7 @@ def file_figures(
     Args:
         before, after: ``(N,)`` or ``(C, N)``, full scale ±1, aligned; the longer one is cut; channels are averaged.
         sample_rate: of both, in Hz.
-        trained_shift: the lowest and highest shift of its input, in semitones, that the model was trained for.
+        trained_shift: the lowest and highest shift of its input, in semitones, that the model undoes.
         reference: ``(M,)`` or ``(C, M)``, the original; aligned here within ±0.5 s.
         reference_rate: of the reference, in Hz; None is `sample_rate`.
         starts_at_s: where in the file these sounds begin; it moves `from_s` and `to_s` only.

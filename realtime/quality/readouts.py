@@ -46,7 +46,7 @@ class PitchReadouts:
         applied_semitones: the output relative to the input, positive is up.
         applied_spread_semitones, applied_confidence: see `realtime.quality.pitch.PitchShift`.
         input_semitones: how far the input seems shifted, if the output is natural: minus the applied shift.
-        warning: one sentence where that lies outside the range the model was trained for.
+        warning: one sentence where that lies outside what the model is to undo.
     """
 
     input_f0_hz: float | None = None
@@ -107,7 +107,8 @@ def analyse(
     Args:
         input, output: ``(N,)``, full scale ±1, the output moved to where it belongs in time.
         sample_rate: Hz.
-        trained_shift_semitones: the lowest and the highest shift of its input that the model was trained for.
+        trained_shift_semitones: the lowest and the highest shift of its input that the model undoes: the one it was
+            told, or those it was trained for.
         reference: ``(M,)``, the original; aligned here within ±0.5 s.
         budget: "levels" for those alone, "light" for levels and pitch, "full" for everything.
         shifter: which of `shifters.SHIFTER_NAMES` shifts the output again.
@@ -223,7 +224,7 @@ def _range_warning(estimated: float | None, trained: tuple[float, float] | None)
     known = f"{low:+g}" if low == high else f"{low:+g} to {high:+g}"
     return (
         f"The model moved the pitch by {_signed(-estimated)} semitones, as if the input were shifted by "
-        f"{_signed(estimated)}; it was trained for {known}."
+        f"{_signed(estimated)}; it is to undo {known}."
     )
 
 

@@ -47,23 +47,6 @@ static bool check_version(const struct onnx_file *file, struct failure *why) {
                 version, KNOWN_FORMAT_VERSION);
 }
 
-static bool check_recipe(const struct onnx_file *file, struct failure *why) {
-    char *recipe = needed(file, "recipe", why);
-    if (!recipe)
-        return false;
-    bool good = json_valid(recipe) && json_is_object(recipe);
-    if (!good) {
-        fail(why, "recipe is no JSON object");
-    } else {
-        const char *prestage = json_member(recipe, "prestage");
-        char text[2];
-        if (prestage && strcmp(json_text(prestage, text, sizeof text) ? text : "?", ""))
-            good = fail(why, "it needs deshift's vocoder before it, which the LV2 plugin has not: use deshift live");
-    }
-    free(recipe);
-    return good;
-}
-
 static bool read_control(struct control *control, const char *entry, struct failure *why) {
     double minimum, maximum, initial;
     const char *values[4] = {NULL};
@@ -100,6 +83,27 @@ static bool read_controls(struct facts *facts, const struct onnx_file *file, str
     return good;
 }
 
+/* What a recipe's pre-stage does is in the graph, and a control tells it the shift; older files had it outside. */
+static bool check_recipe(const struct facts *facts, const struct onnx_file *file, struct failure *why) {
+    char *recipe = needed(file, "recipe", why);
+    if (!recipe)
+        return false;
+    bool good = json_valid(recipe) && json_is_object(recipe);
+    if (!good) {
+        fail(why, "recipe is no JSON object");
+    } else {
+        const char *prestage = json_member(recipe, "prestage");
+        char text[2];
+        good = !prestage || *prestage == 'n' || (json_text(prestage, text, sizeof text) && !*text);
+        for (size_t i = 0; i < facts->control_count; i++)
+            good = good || !strcmp(facts->controls[i].name, "semitones");
+        if (!good)
+            fail(why, "made by an earlier deshift, whose vocoder was not in the file: export it again");
+    }
+    free(recipe);
+    return good;
+}
+
 static bool read_times(struct facts *facts, const struct onnx_file *file, struct failure *why) {
     size_t latency;
     if (!read_count(file, "sample_rate", 1000, 768000, &facts->sample_rate, why) ||
@@ -116,7 +120,7 @@ bool facts_read(struct facts *facts, const struct onnx_file *file, struct failur
     memset(facts, 0, sizeof *facts);
     return check_version(file, why) &&
            is_text(file, "kind", "stream", "an offline model cannot stream: use deshift process on files", why) &&
-           check_recipe(file, why) && read_times(facts, file, why) && read_controls(facts, file, why) &&
+           read_times(facts, file, why) && read_controls(facts, file, why) && check_recipe(facts, file, why) &&
            is_text(file, "weights_sha256", file->weights_sha256,
                    "damaged: its weights do not match their hash (weights_sha256); export it again", why);
 }
