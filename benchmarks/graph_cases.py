@@ -24,7 +24,7 @@ SEED = 0
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".cache" / "graphs"
 MADE_BY = ("export/graph.py", "training/layers.py", "training/unet.py", "training/models.py", "training/recipes.py")
-BUNDLED = ("voice_octave", "voice_octave_files")
+BUNDLED = ("voice_octave",)
 
 
 class ImpossibleHopError(ValueError):

@@ -58,15 +58,15 @@ def changed_places(before: Samples, after: Samples) -> Any:
 class BareGraph:
     """The graph alone, without a host's care: what goes in reaches it as it is.
 
-    Args: at_most: with its controls at their maximum instead of their defaults.
+    Args: controls: at which of their values, "default", "minimum" or "maximum".
     Raises: ContractError on building and on running, where the runtime refuses it.
     """
 
-    def __init__(self, file: TrustedFile, channels: int, at_most: bool = False) -> None:
+    def __init__(self, file: TrustedFile, channels: int, controls: str = "default") -> None:
         self._file, self._channels = file, channels
         self._session = open_session(file, channels, threads=1)
         self._outputs = [output.name for output in self._session.get_outputs()]
-        values = {c.name: c.maximum if at_most else c.default for c in file.facts.controls}
+        values = {control.name: getattr(control, controls) for control in file.facts.controls}
         self._controls = {f"control_{name}": np.full(1, value, dtype=np.float32) for name, value in values.items()}
 
     def silence(self) -> States:

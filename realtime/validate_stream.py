@@ -33,7 +33,7 @@ def stream_checks(file: TrustedFile) -> list[Check]:
     graph = BareGraph(file, 1)
     return [
         check_finite(file, graph),
-        check_states(file, BareGraph(file, 1, at_most=True) if file.facts.controls else graph),
+        check_states(file, graph),
         check_repeatable(file, graph),
         check_channels(file, graph),
         check_reset(file),
@@ -60,20 +60,22 @@ def check_finite(file: TrustedFile, graph: BareGraph) -> Check:
 def check_states(file: TrustedFile, graph: BareGraph) -> Check:
     """A state that nothing hears of is carried for nothing, or was forgotten in the graph.
 
-    With the controls at their maximum: at 0 semitones a vocoder is a delay, and hears of few of its states.
+    With the controls at their ends too: at 0 semitones a vocoder is a delay, and shifts up and down have states of
+    their own.
     """
     hop, facts = file.facts.hop_samples, file.facts
+    graphs = [graph, *(BareGraph(file, 1, end) for end in ("maximum", "minimum") if facts.controls)]
     _, states = graph.stream(sound(1, WARM_HOPS * hop))
     hops = min(MOST_HOPS, 2 + facts.receptive_field_samples // hop)
     draw = np.random.default_rng(2)
     unused = []
     for state in file.states:
         other = {**states, state.input_name: draw.standard_normal((1, *state.shape)).astype(np.float32)}
-        if not _is_heard(graph, states, other, hop, hops):
+        if not any(_is_heard(each, states, other, hop, hops) for each in graphs):
             unused.append(state.input_name)
     numbers = sum(int(np.prod(state.shape)) for state in file.states)
     told = f"{len(file.states)} states of {numbers} numbers a channel"
-    told += ", controls at their maximum" if facts.controls else ""
+    told += ", controls at their ends too" if facts.controls else ""
     return Check("states", not unused, f"{told}; without effect: {', '.join(unused) or 'none'}")
 
 

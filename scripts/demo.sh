@@ -23,12 +23,12 @@ mkdir -p "$(dirname "$RESULT")"
 say 'the bundled models'
 "$VENV/bin/deshift" models
 say 'undoing the pitch shift of examples/voice_shifted_up.flac, a voice raised by an octave'
-"$VENV/bin/deshift" process examples/voice_shifted_up.flac --output "$RESULT" --overwrite
+"$VENV/bin/deshift" process examples/voice_shifted_up.flac --semitones 12 --output "$RESULT" --overwrite
 cat <<LISTEN
 
 Listen to the three:
   examples/voice_shifted_up.flac    what went in
   $RESULT   what came out
   examples/voice_original.flac      the recording before it was shifted
-Your own recordings: $VENV/bin/deshift process FILE…
+Your own recordings: $VENV/bin/deshift process FILE… --semitones N, where N is the shift to undo: 12 for an octave too high
 LISTEN

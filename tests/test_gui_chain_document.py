@@ -235,10 +235,10 @@ def test_set_model_replaces_the_first_model_or_comes_first() -> None:
     document.set_model("voice_octave")
     assert document.preset.plugins == (ModelEntry("voice_octave"), HIGHPASS) and document.model == "voice_octave"
     document.set_bypass(0, True)
-    document.set_model("voice_octave_files")
-    assert document.preset.plugins[0] == ModelEntry("voice_octave_files", {}, True)
+    document.set_model("studio")
+    assert document.preset.plugins[0] == ModelEntry("studio", {}, True)
     steps = document.undo_stack.count()
-    document.set_model("voice_octave_files")
+    document.set_model("studio")
     assert document.undo_stack.count() == steps
 
 

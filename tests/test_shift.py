@@ -142,7 +142,7 @@ def test_states_are_checked_with_the_controls_at_their_maximum(undoes: Path) -> 
     at_rest = check_states(file, BareGraph(file, 1))
     assert "without effect: state_vocoder_power" in at_rest.measured
     result = command("info", undoes, "--validate")
-    assert "controls at their maximum; without effect: none" in result.output and result.exit_code == 0
+    assert "controls at their ends too; without effect: none" in result.output and result.exit_code == 0
 
 
 def test_info_says_that_a_control_tells_the_shift(undoes: Path) -> None:
