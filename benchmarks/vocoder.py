@@ -19,11 +19,12 @@ import soxr
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from realtime.plugins.vocoder import WINDOWS, Vocoder
-from realtime.quality.metrics import mel_distance
+from realtime.quality import vocoder_windows
+from realtime.quality.metrics import mel_distance, mr_stft
 from realtime.quality.shifters import band_limit, shift
 from tests.signals import SAMPLE_RATE, Audio, noise_bursts, voice
 
-SEMITONES = (12, 4, -5)
+SEMITONES = (12, 4, -5, -12)
 DAMAGES = ("signalsmith", "rubberband")
 MOST_CLIPS = 8
 CLIP_SECONDS = 3
@@ -62,6 +63,18 @@ def with_vocoder(window_samples: int) -> Inverse:
     return lambda audio, semitones: undone(Vocoder(SAMPLE_RATE, 1, semitones, window_samples), audio)
 
 
+def hearing_no_longer(audio: Audio, semitones: int) -> Audio:
+    """The vocoder with Hann windows of 1024 in both directions, as it was before a shift up heard further back."""
+    kept = dict(vocoder_windows.HEARD_SAMPLES)
+    vocoder_windows.HEARD_SAMPLES.update({latency: latency for latency in kept})
+    vocoder_windows.windows.cache_clear()
+    try:
+        return with_vocoder(1024)(audio, semitones)
+    finally:
+        vocoder_windows.HEARD_SAMPLES.update(kept)
+        vocoder_windows.windows.cache_clear()
+
+
 def with_shifter(name: str) -> Inverse:
     return lambda audio, semitones: shift(audio[None], SAMPLE_RATE, semitones, name)[0]
 
@@ -69,6 +82,7 @@ def with_shifter(name: str) -> Inverse:
 def quality(found: list[Audio]) -> None:
     inverses: dict[str, Inverse] = {
         "nothing": lambda audio, semitones: audio,
+        "1024, as long heard": hearing_no_longer,
         "vocoder 1024": with_vocoder(1024),
         "vocoder 2048": with_vocoder(2048),
         "Signalsmith, offline": with_shifter("signalsmith"),
@@ -77,15 +91,18 @@ def quality(found: list[Audio]) -> None:
     print(f"\n| damage | semitones | {' | '.join(inverses)} |\n|{'---|' * (len(inverses) + 2)}")
     for damage in DAMAGES:
         for semitones in SEMITONES:
-            totals = np.zeros(len(inverses))
+            totals = np.zeros((len(inverses), 2))
             for clip in found:
                 original = band_limit(clip[None], SAMPLE_RATE, semitones)
                 damaged = shift(original, SAMPLE_RATE, semitones, damage)[0]
-                totals += [
-                    mel_distance(undo(damaged, -semitones), original[0], SAMPLE_RATE) for undo in inverses.values()
-                ]
-            figures = " | ".join(f"{total / len(found):.2f}" for total in totals)
+                for total, undo in zip(totals, inverses.values(), strict=True):
+                    total += distances(undo(damaged, -semitones), original[0])
+            figures = " | ".join(f"{mel:.2f} / {stft:.2f}" for mel, stft in totals / len(found))
             print(f"| {damage} | {semitones:+d} | {figures} |", flush=True)
+
+
+def distances(heard: Audio, original: Audio) -> tuple[float, float]:
+    return mel_distance(heard, original, SAMPLE_RATE), mr_stft(heard, original, SAMPLE_RATE)
 
 
 def speed(audio: Audio) -> None:
