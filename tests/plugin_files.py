@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.graph_writer import GraphWriter
 from export.vocoder_graph import vocoder
 from realtime.contract import Control, Facts, weights_sha256
-from training.vocoder import vocoder_numbers
+from training.vocoder import prestage_delay
 
 RATE = 48_000
 HOP = 64
@@ -165,17 +165,17 @@ def centred_plugin(path: Path, hop: int = 8, **changes: Any) -> Path:
 def undoing_plugin(path: Path, gain: float = 1.0, hop: int = 512, window: int = 1024, **changes: Any) -> Path:
     """The vocoder in the graph alone, times a gain: it undoes the shift that its control tells."""
     graph = GraphWriter()
-    numbers = vocoder_numbers(f"vocoder{window}")
-    made = vocoder(graph, graph.audio(hop), graph.control("semitones"), hop, numbers)
+    prestage = f"vocoder{window}"
+    made = vocoder(graph, graph.audio(hop), graph.control("semitones"), hop, prestage)
     graph.node("Mul", made, graph.number(gain), out="audio_out")
     model = graph.model(hop)
     facts: dict[str, Any] = {
         "name": "undoes",
         "hop_samples": hop,
-        "lookahead_samples": window - numbers.hop_samples,
+        "lookahead_samples": prestage_delay(prestage),
         "receptive_field_samples": 8 * window,
         "shift_semitones": (-12.0, 12.0),
         "controls": (Control("semitones", "semitones", -12.0, 12.0, 0.0),),
-        "recipe": {"name": "none", "prestage": f"vocoder{window}"},
+        "recipe": {"name": "none", "prestage": prestage},
     }
     return save(path, model, make_facts(model, **(facts | changes)).to_metadata())
