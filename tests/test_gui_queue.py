@@ -200,7 +200,7 @@ def test_ten_thousand_files_do_not_hold_up_the_screen(
     folder.mkdir()
     for n in range(10_000):
         (folder / f"{n:05}.wav").touch()  # empty: each fails with a sentence
-    page, last = open_page(), write(tmp_path / "last.wav", 48_000 * 600)
+    page, last = open_page(model="voice_octave"), write(tmp_path / "last.wav", 48_000 * 600)
     with Watchdog() as dog:
         page.controller.add([folder, last])
         qtbot.waitUntil(lambda: len(page.said) > 0, timeout=LIMIT_MS)

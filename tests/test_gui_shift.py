@@ -91,10 +91,9 @@ class Live:
 
         def nowhere(controls: Any, compare: bool) -> LiveSettings:
             made = settings(controls, compare)
-            return replace(
-                made, device=DeviceChoice("none", "none"), self_test=clean, quality=False, deadline_ms=PATIENT_MS
-            )
+            return replace(made, self_test=clean, quality=False, deadline_ms=PATIENT_MS)
 
+        self.controller.devices.choice = lambda: DeviceChoice("none", "none")  # type: ignore[method-assign]
         self.controller.settings = nowhere  # type: ignore[method-assign]
 
     def put(self, *entries: ModelEntry) -> None:
