@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export.graph import ExportError
 from export.reference import run_steps, run_whole
+from realtime.contract import SHIFT_CONTROL
 from training.unet import UNet
 
 Audio = NDArray[np.float32]
@@ -21,7 +22,7 @@ LARGEST_QUANTISATION = 0.1  # 8 bit against the model
 LEAST_PRESTAGE_SNR_DB = 40.0  # rounding moves a weak peak to another bin now and then; a fault is far above
 LEAST_QUANTISATION_SNR_DB = 20.0  # far below, the ear hears the rounding; trained models have more than 40
 LEAST_BLOCKS = 64
-CONTROL_INPUT = "control_semitones"
+CONTROL_INPUT = f"control_{SHIFT_CONTROL}"
 
 
 @dataclass(frozen=True)

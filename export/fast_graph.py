@@ -16,10 +16,9 @@ from export.matrices import Matrices, Matrix, Rows
 from export.reference import shift_control
 from export.rewrite import Rewrites
 from export.vocoder_graph import vocoder
+from realtime.contract import SHIFT_CONTROL
 from training.layers import ChannelNorm, Conv1d, Snake, StepLayer
 from training.unet import Block, Decoder, Down, Encoder, Row, UNet, Up
-
-SHIFT_CONTROL = "semitones"
 
 
 def fast_stream_graph(model: UNet, hop_samples: int, rewrites: Rewrites | None = None) -> Graph:

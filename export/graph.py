@@ -98,7 +98,10 @@ def stream_graph(model: UNet, hop_samples: int) -> Graph:
     conditioned.
     """
     check_streams(model, hop_samples)
-    _require_unconditioned(model)
+    if model.recipe.conditioned:
+        raise ExportError(
+            f"{model.recipe.name} is told the interval, which this graph has no input for: it runs as a fast one"
+        )
     names = state_names(model)
     past = model.silence(batch=2)  # 2, since torch would take a batch of 1 for a constant
     channels = torch.export.Dim("channels", max=64)
@@ -119,7 +122,8 @@ def whole_graph(model: UNet) -> Graph:
     """
     if model.recipe.prestage:
         raise ExportError(f"{model.recipe.name} stands behind a vocoder, which runs as a stream: leave out --offline")
-    _require_unconditioned(model)
+    if model.recipe.conditioned:
+        raise ExportError(f"{model.recipe.name} is told the interval, which only a stream takes: leave out --offline")
     stride = model.total_stride
     channels, frames = torch.export.Dim("channels", max=64), torch.export.Dim("frames", min=2, max=1 << 20)
     exported = _export(
@@ -128,13 +132,6 @@ def whole_graph(model: UNet) -> Graph:
     for value in (exported.graph.input[0], exported.graph.output[0]):
         value.type.tensor_type.shape.dim[2].dim_param = "samples"
     return Graph(exported, stride)
-
-
-def _require_unconditioned(model: UNet) -> None:
-    if model.recipe.conditioned:
-        raise ExportError(
-            f"{model.recipe.name} is told the interval, which only a stream's graph takes: leave out --offline"
-        )
 
 
 def _export(

@@ -75,6 +75,10 @@ class GraphWriter:
         """Rows of the same shape, filled with one value."""
         return self.node("Expand", self.number(value), self.node("Shape", rows))
 
+    def counted_up(self, rows: str) -> str:
+        """Each value and all before it in its row, added."""
+        return self.node("CumSum", rows, self.weight("axis_1", np.array(1, np.int64)))
+
     def bin_numbers(self, bins: int) -> str:
         return self.weight(f"bin_numbers_{bins}", np.arange(bins, dtype=np.float32))
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from export.graph_writer import GraphWriter
 
 _NONE = 1e4  # a bin number beyond every spectrum: there is no such peak
@@ -43,7 +41,7 @@ def find_peaks(graph: GraphWriter, power: str, level: str, bins: int) -> Peaks:
     higher = (graph.node("Greater", power, left), graph.node("GreaterOrEqual", power, right))
     is_peak = graph.node("And", *higher)
     numbers, counted = graph.bin_numbers(bins), graph.node("Cast", is_peak, to=1)
-    count = graph.node("CumSum", counted, graph.weight("axis_1", _axis()))
+    count = graph.counted_up(counted)
     # Peak number n goes to place n; every other bin to a place of its own behind all of them.
     most = bins // 2 + 2
     place = graph.node("Where", is_peak, count, graph.add(numbers, graph.number(most)))
@@ -103,7 +101,7 @@ def _new_owner(graph: GraphWriter, peaks: Peaks, moves: str, bins: int) -> str:
     )
     blank = graph.constant_like(graph.node("Pad", target, graph.integers((0, 0, 0, bins))), 0.0)
     arrived = graph.scatter(blank, graph.index(place, 2 * bins), graph.node("Cast", stays, to=1))
-    count = graph.node("CumSum", graph.slice(arrived, 0, bins, 1), graph.weight("axis_1", _axis()))
+    count = graph.counted_up(graph.slice(arrived, 0, bins, 1))
     before, after = _around(graph, peaks.table, count, bins // 2 + 2)
     there = (graph.add(peak, graph.gather(moves, graph.index(peak, bins))) for peak in (before, after))
     boundary = _middle(graph, graph.add(*there), graph.number(0.0))
@@ -147,7 +145,3 @@ def _middle(graph: GraphWriter, sum_: str, more: str) -> str:
 def _nearer(graph: GraphWriter, before: str, after: str, boundary: str, numbers: str) -> str:
     there = graph.node("Less", before, graph.number(_NONE))
     return graph.node("Where", graph.node("And", there, graph.node("Less", numbers, boundary)), before, after)
-
-
-def _axis() -> np.ndarray:
-    return np.array(1, np.int64)

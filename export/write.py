@@ -12,12 +12,12 @@ import torch
 
 from export import readiness
 from export.certificate import Audio, Certificate, certify_int8, certify_prestage, certify_stream, certify_whole
-from export.fast_graph import SHIFT_CONTROL, fast_stream_graph
+from export.fast_graph import fast_stream_graph
 from export.graph import ExportError, Graph, whole_graph
 from export.reference import delay_samples, memory_samples, shift_control
 from export.rewrite import Rewrites, store_weights_as_half, stored_weights
 from export.source import Source, read_source
-from realtime.contract import Control, Facts, weights_sha256
+from realtime.contract import SHIFT_CONTROL, Control, Facts, weights_sha256
 from training.geometry import geometry
 from training.unet import UNet
 

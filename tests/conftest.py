@@ -48,6 +48,18 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a test puts its recordings."""
+    return tmp_path / "recordings"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """Where it keeps their pairs."""
+    return tmp_path / "cache"
+
+
+@pytest.fixture
 def app_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home for the app and its children: nothing of this user's is read, nothing is left behind."""
     home = tmp_path / "home"

@@ -24,16 +24,6 @@ DOWN = replace(QUICK, semitones=(-5.0,))  # no band limit on the way, so that th
 FRAMES = 60_001
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "recordings"
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
 def pair_with(folder, cache, *wanted, base=DOWN):
     """The recording, its pair and what was drawn, for the first seed that draws just what is wanted."""
     audio = (0.5 * (voice(FRAMES) + noise(FRAMES, level=0.02))).astype(np.float32)

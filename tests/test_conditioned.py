@@ -112,7 +112,7 @@ def test_biases_that_a_recipe_does_without_are_neither_trained_nor_counted():
 @pytest.mark.parametrize(
     "write, recipe, told",
     [
-        (whole_graph, TOLD, "only a stream's graph takes"),
+        (whole_graph, TOLD, "only a stream takes"),
         (whole_graph, dataclasses.replace(TINY, prestage="vocoder1024"), "vocoder, which runs as a stream"),
         (lambda model: stream_graph(model, 32), TOLD, "is told the interval"),
         (

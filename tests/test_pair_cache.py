@@ -17,16 +17,6 @@ from tests.signals import SAMPLE_RATE, noise, voice
 from training.pairs import PairSettings, make_pairs
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "recordings"
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
 def test_pairs_are_the_same_bytes_in_the_same_order_wherever_and_however_they_are_made(folder, tmp_path):
     for number in range(3):
         record(folder / f"{number}.wav", voice(40_000, f0_hz=100 + 20 * number))

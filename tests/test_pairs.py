@@ -11,16 +11,6 @@ from tests.signals import SAMPLE_RATE, envelope_delay_ms, frequency_of, noise, n
 from training.pairs import PairIndex, PairsError, PairSettings, read_crop, split_validation
 
 
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "recordings"
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return tmp_path / "cache"
-
-
 @pytest.mark.parametrize(
     "name, rate, channels, form",
     [
