@@ -76,7 +76,7 @@ class _Shifter:
         spectrum = Spectrum(real, imaginary, power, graph.node("Sqrt", power))
         peaks = find_peaks(graph, power, spectrum.level, self._bins)
         moves = self._moves(spectrum, ratio)
-        turned = self._turned(spectrum, peaks, moves)
+        turned = self._turned(spectrum, peaks, moves, ratio)
         own_moves = graph.gather(moves, peaks.owner)
         whole = graph.node("Round", own_moves)
         factors = self._factors(own_moves, whole, turned)
@@ -125,7 +125,7 @@ class _Shifter:
         inside[[0, -1]] = 0
         return self._graph.weight(f"vocoder_inside_{self._bins}", inside)
 
-    def _turned(self, heard: Spectrum, peaks: Peaks, moves: str) -> str:
+    def _turned(self, heard: Spectrum, peaks: Peaks, moves: str, ratio: str) -> str:
         """By how much each bin's region has been turned, hop after hop, in whole turns: 0 to 1, ``[rows, bins]``."""
         graph = self._graph
         rises = graph.node("Greater", *self._region_powers(heard, peaks))
@@ -133,7 +133,8 @@ class _Shifter:
         fresh, gained = graph.gather(fresh, peaks.owner), graph.gather(moves, peaks.owner)
         gained = graph.node("Mul", gained, graph.number(self._using.hop / self._using.heard))
         added = graph.node("Where", rises, fresh, gained)
-        kept = graph.node("Where", rises, graph.number(0.0), graph.number(1.0))
+        shifts = graph.node("Cast", graph.node("Not", graph.node("Equal", ratio, graph.number(1.0))), to=1)
+        kept = graph.node("Where", rises, graph.number(0.0), shifts)  # at a ratio of 1 the output is the input
         has_phase = graph.node("Cast", graph.node("Greater", peaks.owner_number, graph.number(0.0)), to=1)
         # One row a channel and hop: apart by hop, since each goes on from the one before; a constant has no phase.
         turned = graph.state(f"vocoder_{self._name}_turned", (self._bins,))

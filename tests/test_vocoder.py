@@ -190,6 +190,18 @@ def test_the_control_acts_from_the_next_hop_on_and_makes_no_click():
     assert frequency_of(late[4096:]) == pytest.approx(880, rel=1e-3)
 
 
+@pytest.mark.parametrize("before", [-12.0, 5.0])
+def test_back_at_zero_semitones_the_output_is_the_input_again(before):
+    vocoder, audio = Vocoder(SAMPLE_RATE, 1, before), harmonic(220, 16_384)
+    heard = []
+    for at in range(0, len(audio), 128):
+        if at == 8192:
+            vocoder.set_control("semitones", 0.0)
+        heard.append(vocoder.process(audio[None, at : at + 128])[0])
+    settled = 8192 + 2 * 1024  # until no window holds anything of before
+    np.testing.assert_allclose(np.concatenate(heard)[settled:], audio[settled - 896 : -896], atol=1e-6)
+
+
 def test_reset_is_back_to_silence_and_keeps_the_control():
     vocoder, audio = Vocoder(SAMPLE_RATE, 1, -12.0), voice(9600)[None]
     vocoder.set_control("semitones", 5.0)

@@ -37,8 +37,8 @@ def session(window: int, hop: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def run(audio: np.ndarray, semitones: float, window: int = 1024, hop: int = 512) -> np.ndarray:
-    """Hop by hop from silence: ``(C, N)`` -> ``(C, N)``; N is a multiple of the hop."""
+def run(audio: np.ndarray, semitones: float | np.ndarray, window: int = 1024, hop: int = 512) -> np.ndarray:
+    """Hop by hop from silence: ``(C, N)`` -> ``(C, N)``; N is a multiple of the hop. semitones: one, or one a hop."""
     file = session(window, hop)
     outputs = [value.name for value in file.get_outputs()]
     inputs: dict[str, np.ndarray] = {
@@ -47,11 +47,12 @@ def run(audio: np.ndarray, semitones: float, window: int = 1024, hop: int = 512)
         if value.name.startswith("state_")
     }
     heard = []
-    for block in np.split(audio, audio.shape[1] // hop, axis=1):
+    blocks = np.split(audio, audio.shape[1] // hop, axis=1)
+    for block, told in zip(blocks, np.broadcast_to(semitones, len(blocks)), strict=True):
         given: Mapping[str, np.ndarray] = {
             **inputs,
             "audio": block[:, None].astype(np.float32),
-            "control_semitones": np.array([semitones], np.float32),
+            "control_semitones": np.array([told], np.float32),
         }
         results = dict(zip(outputs, file.run(outputs, given), strict=True))
         heard.append(results["audio_out"][:, 0])
@@ -127,13 +128,22 @@ def test_silence_stays_silent_and_comes_back_after_a_sound(semitones: float) -> 
     assert not run(audio, semitones)[0, 2000 + 2048 + 1024 :].any()
 
 
-def test_the_interval_can_be_turned_while_it_runs() -> None:
-    """Two halves with one state between them: from then on it sounds an octave and a fifth lower."""
-    audio = harmonic(440, SAMPLES)[None]
-    for semitones, partial in ((12.0, 220.0), (-7.0, 440 * 2 ** (7 / 12))):
-        heard = run(audio, semitones)[0, SAMPLES // 2 :]
-        spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
-        assert abs(np.argmax(spectrum) * SAMPLE_RATE / len(heard) - partial) < 4
+@pytest.mark.parametrize("before, after", [(12.0, -7.0), (-5.0, 4.0)])
+def test_the_interval_can_be_turned_while_it_runs(before: float, after: float) -> None:
+    heard = run(harmonic(440, SAMPLES)[None], np.where(np.arange(SAMPLES // 512) < 16, before, after))[0, -8192:]
+    spectrum = np.abs(np.fft.rfft(heard * np.hanning(8192), 1 << 17))
+    expected = 440 * 2 ** (-after / 12)
+    near = slice(int(0.7 * expected * (1 << 17) / SAMPLE_RATE), int(1.3 * expected * (1 << 17) / SAMPLE_RATE))
+    found = (near.start + np.argmax(spectrum[near])) * SAMPLE_RATE / (1 << 17)
+    assert abs(1200 * np.log2(found / expected)) < 3
+
+
+@pytest.mark.parametrize("before", [12.0, -5.0])
+def test_turned_back_to_no_interval_it_is_a_delay_again(before: float) -> None:
+    audio = SOUNDS["note"][None]  # steady: no onset ends what was turned before
+    heard = run(audio, np.where(np.arange(SAMPLES // 512) < 16, before, 0.0))
+    settled = 16 * 512 + 2 * 1024  # until no window holds anything of before
+    assert np.abs(heard[:, settled:] - audio[:, settled - 896 : -896]).max() < 1e-6
 
 
 @pytest.mark.parametrize("size", [512, 1024, 2048])

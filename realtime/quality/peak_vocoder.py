@@ -114,6 +114,8 @@ class PeakVocoder:
             turned[rises] = -2 * math.pi * moves[rises] * _attack_places(spectrum, peaks[rises], using)
         turned -= 2 * math.pi * np.floor(turned / (2 * math.pi))
         turned[bins == 0] = 0  # a constant has no phase
+        if ratio == 1:  # what was turned before must not stay: the output is the input now
+            turned[:] = 0
         lengths = np.diff(starts, append=power.size)
         self._turned = np.repeat(turned, lengths)
         whole = np.rint(moves).astype(np.intp)
