@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import children_of
 from training import checkpoint
 
 ROOT = Path(__file__).parents[1]
@@ -43,10 +44,6 @@ def test_two_processes_learn_what_one_does_with_the_joint_batch(train, train_wor
     assert norms[1] == pytest.approx(norms[0], rel=1e-4)
     left, right = (checkpoint.load(tmp_path / run / "last.safetensors") for run in ("one", "two"))
     assert left.facts["validation"]["mr_stft"] == pytest.approx(right.facts["validation"]["mr_stft"], rel=1e-3)
-
-
-def children_of(process: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 @pytest.mark.parametrize("told", ["the launcher", "one process"])

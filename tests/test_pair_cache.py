@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import soundfile
 
 from realtime.quality.shifters import SHIFTER_VERSIONS
 from tests.pair_files import QUICK, cached, pairs_from, record
+from tests.processes import children_of, is_running, wait_until
 from tests.signals import SAMPLE_RATE, noise, voice
 from training.pairs import PairSettings, make_pairs
 
@@ -131,23 +131,3 @@ def test_the_notes_in_the_cache_can_be_read_by_a_person(folder, cache):
     (pair,) = pairs_from(folder, cache).pairs
     note = json.loads(pair.path.with_name(f"{pair.source_hash}.json").read_text())
     assert note == {"source": "a.wav", "skipped": None, "segments": [[0, 30_000, 12.0]]}
-
-
-def children_of(pid: int) -> list[int]:
-    """Process numbers of the children, through /proc; empty where there is none."""
-    path = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in path.read_text().split()] if path.exists() else []
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until(condition, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
