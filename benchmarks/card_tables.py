@@ -68,6 +68,7 @@ def _training(training: Any) -> str:
         f"{hours:.1f} hours of training in all" if hours else "",
         f"{training['hours']:.1f} hours of recordings" if isinstance(training.get("hours"), int | float) else "",
         f"damage by {', '.join(map(str, shifters))}" if isinstance(shifters, list) else "",
+        f"adds {training['residual']:g} of what it learnt to add" if "residual" in training else "",
     ]
     return "; ".join(part for part in parts if part) or "the file does not say"
 

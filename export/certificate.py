@@ -34,10 +34,10 @@ class Certificate:
     far ahead of a change in the input the output was seen to change (for a stream: less than one hop).
     `quantisation_error`: of an 8-bit file, its largest difference from the model, 0 for others, and then also its
     `stream_vs_offline` and `torch_vs_onnx`; `quantisation_snr_db`: how far below the model's output the whole of that
-    difference lies. The other figures of an 8-bit file are those of the same graph with float weights. A file with a
-    vocoder in it is measured at 0 semitones, where the vocoder is a delay; `prestage_snr_db` is how far below the
-    output the difference from numpy's vocoder and the model lies, at the ends of its range: not as far, since float32
-    decides otherwise where two bins are almost equal.
+    difference lies. The other figures of an 8-bit file are those of the same graph with float weights. Of a file with a
+    vocoder in it the figures are its network's, told the ends of its range; `prestage_snr_db` is how far below the
+    output the difference of the whole from numpy's vocoder and the model lies, at the same ends: not as far, since
+    float32 decides otherwise where two bins are almost equal.
     """
 
     stream_vs_offline: float
@@ -56,9 +56,19 @@ class Certificate:
         return asdict(self)
 
 
-def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, hop: int, rate: int) -> Certificate:
-    """Measure a stream file. Args: stored, exact: the model with the file's weights and with its own; audio: ``(N,)``.
+def certify_stream(
+    model_bytes: bytes,
+    stored: UNet,
+    exact: UNet,
+    audio: Audio,
+    hop: int,
+    rate: int,
+    told: Sequence[float] = (0.0,),
+) -> Certificate:
+    """Measure a stream file, and keep the largest of each figure.
 
+    Args: stored, exact: the model with the file's weights and with its own; audio: ``(N,)``; told: the intervals that
+        a conditioned model is told, one run for each.
     Raises: ExportError beyond `LARGEST_DIFFERENCE` or `LARGEST_ROUNDING`, or if the output runs ahead of the input.
     """
     blocks = len(audio) // hop
@@ -68,31 +78,38 @@ def certify_stream(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, 
             "give --audio with a longer recording"
         )
     audio = audio[: blocks * hop]
-    streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop)))
-    stepped = np.concatenate(list(run_steps(stored, audio, hop)))
-    whole = run_whole(stored, audio)
-    ahead = causality_samples(stored, audio, hop)
+    against_whole, against_steps, rounding = [], [], []
+    for semitones in told:
+        streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop, semitones)))
+        stepped = np.concatenate(list(run_steps(stored, audio, hop, semitones)))
+        whole = run_whole(stored, audio, semitones)
+        against_whole.append(_difference(streamed, whole))
+        against_steps.append(_difference(streamed, stepped))
+        rounding.append(_difference(whole, run_whole(exact, audio, semitones)))
+    ahead = causality_samples(stored, audio, hop, told[-1])
     if ahead >= hop:
         raise ExportError(f"the model looks {ahead} samples ahead, a hop is {hop}: this is not a causal model")
     return _checked(
-        stream_vs_offline=_difference(streamed, whole),
-        torch_vs_onnx=_difference(streamed, stepped),
-        weight_rounding=_difference(whole, run_whole(exact, audio)),
+        stream_vs_offline=max(against_whole),
+        torch_vs_onnx=max(against_steps),
+        weight_rounding=max(rounding),
         causality_samples=ahead,
         blocks=blocks,
         seconds=len(audio) / rate,
     )
 
 
-def certify_int8(in_float: Certificate, model_bytes: bytes, exact: UNet, audio: Audio, hop: int) -> Certificate:
-    """Measure an 8-bit stream file, whose graph with float weights has passed already.
+def certify_int8(
+    in_float: Certificate, model_bytes: bytes, exact: UNet, audio: Audio, hop: int, semitones: float = 0.0
+) -> Certificate:
+    """Measure an 8-bit stream file, told to undo `semitones`, whose graph with float weights has passed already.
 
     Raises: ExportError where the rounding is more than an ear would pass over.
     """
     audio = audio[: len(audio) // hop * hop]
-    streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop)))
-    whole = run_whole(exact, audio)
-    error, snr_db = _difference(streamed, whole), _snr_db(whole, streamed)
+    streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop, semitones)))
+    whole = run_whole(exact, audio, semitones)
+    error, snr_db = _difference(streamed, whole), below_db(whole, streamed)
     if not (error <= LARGEST_QUANTISATION and snr_db >= LEAST_QUANTISATION_SNR_DB):
         raise ExportError(
             f"8 bit changes the output by up to {error:.1e}, {snr_db:.0f} dB below it (allowed: "
@@ -113,13 +130,16 @@ def certify_prestage(
 ) -> Certificate:
     """Measure what a vocoder in the file does, at each of `semitones`, against the same in numpy and torch.
 
-    Raises: ExportError where it is not the host's vocoder.
+    Raises: ExportError where it is not the host's vocoder, or, at 0 semitones, not a delay alone.
     """
     audio = audio[: len(audio) // hop * hop]
+    bent = _difference(np.concatenate(list(_run_hops(model_bytes, audio, hop))), run_whole(stored, audio))
+    if not bent <= LARGEST_DIFFERENCE:  # also catches NaN
+        raise ExportError(f"told to undo nothing, the file differs from the model by {bent:.1e}: it was not written")
     least = float("inf")
     for shift in semitones:
         streamed = np.concatenate(list(_run_hops(model_bytes, audio, hop, shift)))
-        snr_db = _snr_db(run_whole(stored, audio, shift), streamed)
+        snr_db = below_db(run_whole(stored, audio, shift), streamed)
         least = min(least, snr_db)
         if not snr_db >= LEAST_PRESTAGE_SNR_DB:  # also catches NaN
             raise ExportError(
@@ -151,23 +171,25 @@ def certify_whole(model_bytes: bytes, stored: UNet, exact: UNet, audio: Audio, r
     )
 
 
-def causality_samples(model: UNet, audio: Audio, hop: int) -> int:
+def causality_samples(model: UNet, audio: Audio, hop: int, semitones: float = 0.0) -> int:
     """How far ahead of the input sample that was changed the output changed, at most, over probes in mid-recording."""
     middle = len(audio) // 2 // hop * hop
     ahead = 0
-    before = run_whole(model, audio)
+    before = run_whole(model, audio, semitones)
     for place in (middle, middle + hop - 1, middle + hop // 2):
         probe = audio.copy()
         probe[place] += 0.5
-        changed = np.flatnonzero(run_whole(model, probe) != before)
+        changed = np.flatnonzero(run_whole(model, probe, semitones) != before)
         if len(changed):
             ahead = max(ahead, place - int(changed[0]))
     return ahead
 
 
-def trial(model_bytes: bytes, model: UNet, audio: Audio, hop: int) -> tuple[Iterator[Audio], Iterator[Audio]]:
+def trial(
+    model_bytes: bytes, model: UNet, audio: Audio, hop: int, semitones: float = 0.0
+) -> tuple[Iterator[Audio], Iterator[Audio]]:
     """A stream file and a model, each run over the same hops: what they give, hop by hop."""
-    return _run_hops(model_bytes, audio, hop), run_steps(model, audio, hop)
+    return _run_hops(model_bytes, audio, hop, semitones), run_steps(model, audio, hop, semitones)
 
 
 def _checked(**figures: Any) -> Certificate:
@@ -209,7 +231,7 @@ def _run_hops(model_bytes: bytes, audio: Audio, hop: int, semitones: float = 0.0
         yield results["audio_out"][0, 0]
 
 
-def _snr_db(expected: Audio, heard: Audio) -> float:
+def below_db(expected: Audio, heard: Audio) -> float:
     """How far below `expected` the difference lies."""
     signal = float(np.sum(expected.astype(np.float64) ** 2))
     noise = float(np.sum((heard.astype(np.float64) - expected) ** 2))

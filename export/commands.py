@@ -35,6 +35,8 @@ ERRORS = (ExportError, CheckpointError, ValueError, OSError)
 @click.option("--offline", is_flag=True, help="Write a whole-file graph, for models that look ahead.")
 @click.option("--fp32", is_flag=True, help="Store weights as float32 instead of float16: twice the size.")
 @click.option("--int8", is_flag=True, help="Large products in 8 bit: up to three times as fast, half the size.")
+@click.option("--residual", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+              help="Share of what a restoring network adds to its input.")  # fmt: skip
 @click.option("--name", default="", help="[default: the recipe's name, or the file's]")
 @click.option("--description", default="", help="One line for the model's card.")
 @click.option("--licence", default="", help="SPDX expression for the weights.  [default: NOASSERTION, or the file's]")
@@ -67,6 +69,7 @@ def export(run: Path, out: Path | None, overwrite: bool, **options: Any) -> None
     settings = ExportSettings(
         options["hop"], options["offline"], not options["fp32"], options["int8"],
         options["name"], options["description"], options["licence"], not options["no_tensorrt"],
+        options["residual"],
     )  # fmt: skip
     try:
         with _plugin_file(run, out, settings, options["audio"]) as file:

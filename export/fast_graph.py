@@ -18,7 +18,7 @@ from export.rewrite import Rewrites
 from export.vocoder_graph import vocoder
 from realtime.contract import SHIFT_CONTROL
 from training.layers import ChannelNorm, Conv1d, Snake, StepLayer
-from training.unet import Block, Decoder, Down, Encoder, Row, UNet, Up
+from training.unet import WHOLE_FROM_SEMITONES, Block, Decoder, Down, Encoder, Row, UNet, Up
 
 
 def fast_stream_graph(model: UNet, hop_samples: int, rewrites: Rewrites | None = None) -> Graph:
@@ -59,6 +59,8 @@ class _UNetWriter:
             x = self._merge(x, skips.pop(), decoder.merge)
         made = self._convolution(x, model.conv_out).name
         if model.recipe.residual:
+            if model.interval is not None:
+                made = graph.node("Mul", made, self._told_share(control))
             graph.node("Add", audio, graph.reshape(made, -1, 1, hop_samples), out="audio_out")
         else:
             graph.node("Reshape", made, graph.integers((-1, 1, hop_samples)), out="audio_out")
@@ -72,6 +74,12 @@ class _UNetWriter:
         both = graph.node("Concat", octaves, graph.node("Abs", octaves), axis=1)
         spread = graph.node("Gemm", both, self._weights.of(interval.spread, "weight"), transB=1)
         return graph.split(graph.add(spread, graph.number(1.0)), interval.channels, axis=1)
+
+    def _told_share(self, control: str) -> str:
+        """As `training.unet.told_share`."""
+        graph = self.graph
+        semitones = graph.node("Abs", graph.reshape(control, 1, 1))
+        return graph.node("Min", graph.node("Div", semitones, graph.number(WHOLE_FROM_SEMITONES)), graph.number(1.0))
 
     def _tell(self, x: Rows, told: list[str], level: int) -> Rows:
         return x.replaced(self.graph.node("Mul", x.name, told[level])) if told else x

@@ -1,5 +1,7 @@
 """What a plugin file is held against: its network in torch, behind the host's own vocoder where it has a pre-stage."""
 
+import copy
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,6 +28,13 @@ def delay_samples(recipe: Recipe) -> int:
 def memory_samples(recipe: Recipe) -> int:
     """How far a sample reaches in the vocoder: its longer window; what it has turned by goes on to the next onset."""
     return vocoder_windows(recipe.prestage)[1].heard if recipe.prestage else 0
+
+
+def without_vocoder(model: UNet) -> UNet:
+    """The network alone, which hears what its recipe's pre-stage would have given it."""
+    alone = copy.copy(model)
+    alone.recipe = dataclasses.replace(model.recipe, prestage="")
+    return alone
 
 
 def before_network(recipe: Recipe, audio: Audio, semitones: float) -> Audio:

@@ -14,9 +14,9 @@ from export import readiness
 from export.certificate import Audio, Certificate, certify_int8, certify_prestage, certify_stream, certify_whole
 from export.fast_graph import fast_stream_graph
 from export.graph import ExportError, Graph, whole_graph
-from export.reference import delay_samples, memory_samples, shift_control
+from export.reference import delay_samples, memory_samples, shift_control, without_vocoder
 from export.rewrite import Rewrites, store_weights_as_half, stored_weights
-from export.source import Source, read_source
+from export.source import Source, read_source, with_residual
 from realtime.contract import SHIFT_CONTROL, Control, Facts, weights_sha256
 from training.geometry import geometry
 from training.unet import UNet
@@ -27,7 +27,8 @@ LONGEST_PROBE_SECONDS = 12.0
 @dataclass(frozen=True)
 class ExportSettings:
     """`hop_samples`: of the stream, a multiple of the total stride; `half`: store weights as float16; `int8`: the large
-    products in 8 bit; `name`, `description`, `licence`: empty for the source's own.
+    products in 8 bit; `name`, `description`, `licence`: empty for the source's own; `residual`: the share of what a
+    restoring network adds.
     """
 
     hop_samples: int = 512
@@ -38,6 +39,7 @@ class ExportSettings:
     description: str = ""
     licence: str = ""
     tensorrt: bool = True  # see whether TensorRT would take it, where that can be found out
+    residual: float = 1.0
 
 
 def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | None) -> Facts:
@@ -53,7 +55,7 @@ def export_run(run: Path, target: Path, settings: ExportSettings, audio: Path | 
         raise ExportError(f"there is no folder {target.parent}: make it, or give -o another place")
     if settings.int8 and settings.offline:
         raise ExportError("8 bit is for streams: leave out --int8 or --offline")
-    source = read_source(run)
+    source = with_residual(read_source(run), settings.residual)
     probe = read_probe(audio or source.probe, source.sample_rate)
     graph, certificate = _certified(source, settings, probe)
     certificate = replace(certificate, weight_rounding=certificate.weight_rounding + source.weight_rounding)
@@ -99,16 +101,21 @@ def _certified(source: Source, settings: ExportSettings, probe: Audio) -> tuple[
     graph = _stored(fast_stream_graph(exact, settings.hop_samples), settings)
     stored = _with_weights(exact, stored_weights(graph.model))
     content = graph.model.SerializeToString()
-    certificate = certify_stream(content, stored, exact, probe, graph.hop_samples, rate)
+    ends = source.facts["shift_semitones"]
+    told = ends if exact.recipe.conditioned else (0.0,)
     if exact.recipe.prestage:
-        ends = source.facts["shift_semitones"]
+        network = without_vocoder(exact)
+        alone = _stored(fast_stream_graph(network, settings.hop_samples), settings).model.SerializeToString()
+        certificate = certify_stream(alone, without_vocoder(stored), network, probe, graph.hop_samples, rate, told)
         certificate = certify_prestage(certificate, content, stored, probe, graph.hop_samples, ends)
+    else:
+        certificate = certify_stream(content, stored, exact, probe, graph.hop_samples, rate, told)
     if not settings.int8:
         return graph, certificate
     small = _stored(fast_stream_graph(exact, settings.hop_samples, Rewrites(int8=True)), settings)
     if not any(node.op_type == "MatMulInteger" for node in small.model.graph.node):
         raise ExportError(f"{exact.recipe.name} has no product large enough to gain from 8 bit: leave out --int8")
-    return small, certify_int8(certificate, small.model.SerializeToString(), exact, probe, graph.hop_samples)
+    return small, certify_int8(certificate, small.model.SerializeToString(), exact, probe, graph.hop_samples, told[-1])
 
 
 def _stored(graph: Graph, settings: ExportSettings) -> Graph:

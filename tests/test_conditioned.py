@@ -7,9 +7,11 @@ import onnxruntime
 import pytest
 import torch
 
+from export.certificate import certify_stream
 from export.fast_graph import fast_stream_graph
 from export.graph import ExportError, plain_copy, stream_graph, whole_graph
-from tests.exports import TINY, audio_of
+from tests.exports import TINY, audio_of, damaged
+from tests.signals import SAMPLE_RATE
 from training.geometry import parameter_count
 from training.models import build
 from training.optimizers import Optimizers
@@ -56,9 +58,18 @@ def test_a_network_that_is_not_told_says_so():
         build(TOLD)(rows(4096))
 
 
+@pytest.mark.parametrize("semitones", [0.0, -0.25, 0.5, 1.0, -1.5, 12.0])
+def test_a_residual_network_adds_nothing_at_0_and_all_that_it_makes_from_a_semitone_on(semitones):
+    model, making = awake(BARE), awake(dataclasses.replace(BARE, residual=False))
+    audio, told = rows(4096), torch.tensor([semitones])
+    made = making(audio, told)
+    assert made.abs().max() > 0.01
+    torch.testing.assert_close(model(audio, told), audio + min(abs(semitones), 1) * made, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("recipe", [TOLD, BARE], ids=["told", "bare"])
 @pytest.mark.parametrize("hop", [32, 544])
-@pytest.mark.parametrize("semitones", [12.0, 0.0, -4.5])
+@pytest.mark.parametrize("semitones", [12.0, 0.0, 0.5, -4.5])
 def test_blocks_and_the_graph_do_what_the_whole_does(recipe, hop, semitones):
     model, audio = awake(recipe), rows(hop * 12, 2)
     told = torch.tensor([semitones, semitones])
@@ -88,6 +99,14 @@ def run_graph(model: UNet, audio: np.ndarray, hop: int, semitones: float) -> np.
         heard.append(named["audio_out"])
         states = {name: named[name.replace("state_", "next_")] for name in states}
     return np.concatenate(heard, axis=-1)
+
+
+def test_the_certificate_hears_what_a_file_does_at_the_intervals_it_is_told():
+    model, audio = awake(BARE), audio_of(64 * 1024)[0]
+    broken = damaged(fast_stream_graph(model, 1024).model, "interval.spread.weight", 0.5)
+    certify_stream(broken, model, model, audio, 1024, SAMPLE_RATE, told=(0.0,))  # where it adds nothing anyway
+    with pytest.raises(ExportError, match="stream_vs_offline is"):
+        certify_stream(broken, model, model, audio, 1024, SAMPLE_RATE, told=(-12.0, 12.0))
 
 
 def test_without_biases_silence_stays_silent_at_every_level_of_training():

@@ -237,3 +237,10 @@ def test_what_a_bundled_model_makes_of_a_note_has_the_pitch_it_had_before_the_sh
     spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard)), 1 << 20))
     first = np.argmax(spectrum[: int(330 / 48_000 * (1 << 20))]) * 48_000 / (1 << 20)
     assert abs(1200 * np.log2(first / 220)) < 5
+
+
+@pytest.mark.parametrize("name", ["live", "studio"])
+@pytest.mark.parametrize("frames", [1, 513, 8193])
+def test_a_bundled_model_that_is_to_undo_nothing_gives_what_it_hears(name: str, frames: int) -> None:
+    audio = signals.voice(frames) + signals.noise(frames, 1, 0.05)
+    np.testing.assert_allclose(deshift.load(name, semitones=0.0).process(audio, 48_000), audio, rtol=0, atol=1e-6)

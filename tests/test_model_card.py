@@ -26,7 +26,7 @@ FRAMES = 30_000
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two models and the evaluation of both."""
     folder = tmp_path_factory.mktemp("card")
-    training = {"shifters": ["vocoder"], "steps": 1200, "hours_of_training": 1.5, "hours": 3.0}
+    training = {"shifters": ["vocoder"], "steps": 1200, "hours_of_training": 1.5, "hours": 3.0, "residual": 0.6}
     files.delay_plugin(folder / "waits.onnx", 1000, training=training | {"started_from": [{"hours_of_training": 2.0}]})
     files.gain_plugin(folder / "quiet.onnx", 0.5)
     for kind, audio in (("speech", voice(FRAMES)), ("singing", harmonic(220, FRAMES))):
@@ -71,7 +71,8 @@ def test_the_tables_hold_what_was_measured_and_what_the_file_says(place: Path, e
     best = max(value for name, value in means.items() if name not in ("nothing", "waits", "quiet"))
     assert row_of(text, "speech")[4] == f"{means['waits']:.2f} / {means['nothing']:.2f} / {best:.2f}"
     assert row_of(text, "training")[1] == (
-        "1,200 steps after 1 earlier runs; 3.5 hours of training in all; 3.0 hours of recordings; damage by vocoder"
+        "1,200 steps after 1 earlier runs; 3.5 hours of training in all; 3.0 hours of recordings; damage by vocoder; "
+        "adds 0.6 of what it learnt to add"
     )
     assert row_of(text, "latency")[1].startswith("22.2 ms, algorithmic; hop 64 samples, lookahead 20.83 ms")
     assert row_of(text, "noise")[-1] == "passed"

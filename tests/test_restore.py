@@ -9,14 +9,16 @@ import pytest
 import torch
 
 import deshift
+from export.fast_graph import _UNetWriter
 from export.graph import plain_copy, stream_graph
+from export.source import read_source
 from realtime.contract import Control
 from realtime.evaluate.systems import PluginSystem
 from realtime.plugins.vocoder import Vocoder
 from realtime.quality.prestage import shift_back
 from realtime.quality.shifters import band_limit, shift
 from realtime.trust import read_plugin_file
-from tests.exports import LIMIT, audio_of, export, model_of, run_blocks, run_torch
+from tests.exports import LIMIT, audio_of, export, model_of, refused, run_blocks, run_torch
 from tests.pair_files import QUICK, pairs_from, record
 from tests.signals import SAMPLE_RATE, chirp, click, decibels_below, envelope_delay_ms, noise_bursts, voice
 from training import checkpoint
@@ -170,6 +172,33 @@ def test_the_exported_file_runs_behind_the_vocoder_as_torch_does(loud_run, probe
     judged = PluginSystem(target, "restore").restore(audio[0], 12)
     assert judged is not None
     assert decibels_below(expected, judged - expected) > 40
+
+
+def test_a_share_of_what_a_network_adds_is_exported_told_and_taken_again(loud_run, probe_file, tmp_path):
+    source, half, quarter = loud(SMALL, loud_run), tmp_path / "half.onnx", tmp_path / "quarter.onnx"
+    assert export(source, "-o", half, "--audio", probe_file, "--residual", "0.5")[0] == 0
+    assert export(half, "-o", quarter, "--audio", probe_file, "--residual", "0.5")[0] == 0
+    audio, model = audio_of(8192), model_of(source, half=False)
+    added = run_torch(model, audio) - audio
+    for path, share in ((half, 0.5), (quarter, 0.25)):
+        assert read_plugin_file(path).facts.training["residual"] == share
+        np.testing.assert_allclose(run_torch(read_source(path).model, audio) - audio, share * added, atol=1e-3)
+    assert np.abs(added).max() > 0.05
+
+
+def test_a_network_that_adds_nothing_has_no_share(loud_run, probe_file, tmp_path):
+    told = refused(loud_run(find("tiny")), "-o", tmp_path / "no.onnx", "--audio", probe_file, "--residual", "0.5")
+    assert "recipe tiny adds nothing to its input" in told and "leave out --residual" in told
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_file_that_bends_what_nobody_shifted_is_not_written(loud_run, probe_file, tmp_path, monkeypatch):
+    run = loud(dataclasses.replace(SMALL, name="small told", conditioned=True), loud_run)
+    assert export(run, "-o", tmp_path / "told.onnx", "--audio", probe_file)[0] == 0
+    monkeypatch.setattr(_UNetWriter, "_told_share", lambda self, control: self.graph.number(1.0))
+    told = refused(run, "-o", tmp_path / "again.onnx", "--audio", probe_file)
+    assert "told to undo nothing, the file differs from the model by" in told
+    assert not (tmp_path / "again.onnx").exists()
 
 
 def test_a_run_of_a_restore_recipe_starts_from_the_prestage_learns_and_goes_on(train, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from training.recipes import Recipe
 
 EXPANSION = 4
 LAYER_SCALE_START = 1e-6
+WHOLE_FROM_SEMITONES = 1.0
 
 
 class Block(nn.Module):
@@ -130,7 +131,7 @@ class UNet(nn.Module):
     """Audio ``(B, 1, T)``, full scale ±1 -> audio of the same shape; `total_stride` must divide T.
 
     A residual one gives its input plus what the layers make of it, at first nothing. A conditioned one also takes the
-    interval to undo, in semitones ``(B,)``.
+    interval to undo, in semitones ``(B,)``; one that is both gives its input where that is 0.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -195,7 +196,9 @@ class UNet(nn.Module):
             assert isinstance(decoder, Decoder)
             x = decoder.run(x, skips.pop(), tape)
         made = unfold(tape.run(self.conv_out, x), self.recipe.patch)
-        return audio + made if self.recipe.residual else made
+        if not self.recipe.residual:
+            return made
+        return audio + (made if semitones is None else made * told_share(semitones))
 
     def _told(self, semitones: Tensor | None) -> tuple[Tensor, ...]:
         """What each level and the middle are multiplied with; nothing for a network that is not conditioned."""
@@ -205,6 +208,14 @@ class UNet(nn.Module):
             raise ValueError(f"recipe {self.recipe.name} is conditioned: tell it the interval to undo, in semitones")
         told: tuple[Tensor, ...] = self.interval(semitones)
         return told
+
+
+def told_share(semitones: Tensor) -> Tensor:
+    """How much of what it makes a network adds that is told the interval: ``(B,)`` -> ``(B, 1, 1)``.
+
+    Where nothing was shifted there is nothing to repair: none at 0, all from `WHOLE_FROM_SEMITONES` on.
+    """
+    return (semitones.abs() / WHOLE_FROM_SEMITONES).clamp(max=1)[:, None, None]
 
 
 def require_causal(model: UNet) -> None:

@@ -24,6 +24,7 @@ TRAINING = {  # fact: what it is called on the card
     "shifters": "Shifted by",
     "semitones": "Shifts, semitones",
     "validation": "Validation",
+    "residual": "Share of what the network adds",
 }
 CERTIFICATE = {
     "stream_vs_offline": "Stream against whole file",
