@@ -161,8 +161,10 @@ def main() -> None:
     if len(sys.argv) < 3:
         raise SystemExit(__doc__)
     model = load_model(sys.argv[1])
-    if not model.facts.recipe.get("residual"):
-        raise SystemExit(f"{sys.argv[1]} adds nothing to a vocoder: give a model of the restore family")
+    if not all(model.facts.recipe.get(part) for part in ("residual", "conditioned", "prestage")):
+        raise SystemExit(
+            f"{sys.argv[1]} adds nothing to a vocoder that is told the shift: give a restoring one"
+        )
     found = list(trials(model, [Path(name) for name in sys.argv[2:]]))
     share_table(found)
     level_table(found)
