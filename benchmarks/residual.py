@@ -162,9 +162,7 @@ def main() -> None:
         raise SystemExit(__doc__)
     model = load_model(sys.argv[1])
     if not all(model.facts.recipe.get(part) for part in ("residual", "conditioned", "prestage")):
-        raise SystemExit(
-            f"{sys.argv[1]} adds nothing to a vocoder that is told the shift: give a restoring one"
-        )
+        raise SystemExit(f"{sys.argv[1]} adds nothing to a vocoder that is told the shift: give a restoring one")
     found = list(trials(model, [Path(name) for name in sys.argv[2:]]))
     share_table(found)
     level_table(found)
