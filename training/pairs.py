@@ -2,20 +2,16 @@
 
 import hashlib
 import math
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from realtime.quality import peak_vocoder
 from realtime.quality.prestage import PRESTAGES
 from realtime.quality.shifters import LARGEST_SHIFT_SEMITONES, SHIFTER_NAMES
+from realtime.quality.worker_pool import worker_pool
 from training.crops import Crops, Pair, centre_crops, read_crop
 from training.lossy import SAMPLE_RATE as CODEC_RATE
 from training.lossy import check_codecs
@@ -199,7 +195,7 @@ def _run(jobs: list[Job], cache: Path, workers: int, report: Callable[[int, int]
             made[job] = make(*job, cache)
             report(len(made), len(jobs))
         return made
-    with _pool(min(workers, len(waiting))) as pool:
+    with worker_pool(min(workers, len(waiting))) as pool:
         try:
             running = {pool.submit(make, *job, cache): job for job in waiting}
             for future in as_completed(running):
@@ -208,31 +204,6 @@ def _run(jobs: list[Job], cache: Path, workers: int, report: Callable[[int, int]
         except BrokenProcessPool as error:
             raise PairsError("a process that made pairs was killed (memory?): run again with fewer workers") from error
     return made
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Fresh processes, not copies of this one (it may run threads); on an error nothing further is started."""
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _prepare_worker)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops the pool
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End when the parent is killed: a pool's processes would wait for its next task for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _index(pairs: tuple[Pair, ...], skipped: tuple[Skipped, ...], sample_rate: int) -> PairIndex:

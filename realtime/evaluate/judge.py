@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +19,7 @@ from realtime.evaluate.figures import measure
 from realtime.evaluate.placing import measured_delay, place, probe
 from realtime.evaluate.systems import System, build_systems
 from realtime.quality.shifters import band_limit
+from realtime.quality.worker_pool import worker_pool
 
 Audio = NDArray[np.float32]
 
@@ -84,16 +80,14 @@ def judge_all(plan: Plan, clips: Sequence[Clip], workers: int, report: Callable[
             judged.append(judge(plan, clip))
             report(_progress(judged, clips))
         return judged
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(clips)), context, _prepare_worker)
-    try:
-        for future in [pool.submit(judge, plan, clip) for clip in clips]:
-            judged.append(future.result())
-            report(_progress(judged, clips))
-    except BrokenProcessPool as error:
-        raise EvaluateError("a process was killed (memory?): run again with fewer --workers or --seconds") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with worker_pool(min(workers, len(clips))) as pool:
+        try:
+            for future in [pool.submit(judge, plan, clip) for clip in clips]:
+                judged.append(future.result())
+                report(_progress(judged, clips))
+        except BrokenProcessPool as error:
+            told = "a process was killed (memory?): run again with fewer --workers or --seconds"
+            raise EvaluateError(told) from error
     return judged
 
 
@@ -165,18 +159,3 @@ def _damaged_probe(damage_name: str, semitones: float) -> Audio:
 def _progress(judged: Sequence[Judged], clips: Sequence[Clip]) -> str:
     problem = judged[-1].problem
     return f"{len(judged)}/{len(clips)} {problem or clips[len(judged) - 1].name}"
-
-
-def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which stops the pool
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End when the parent is killed: a pool's processes would judge all that is left, and then wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

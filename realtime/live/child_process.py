@@ -15,6 +15,7 @@ from typing import Any
 from realtime.contract import ContractError
 from realtime.live.device import DeviceError, FeedbackError
 from realtime.live.shared import SharedMemory
+from realtime.quality.worker_pool import ONE_THREAD
 
 ROOT = Path(__file__).parents[2]
 KEPT_LINES = 20
@@ -210,9 +211,7 @@ class ChildProcess:
 
 def child_environment() -> dict[str, str]:
     """The host's own, with one thread for each library, and the folder this package was loaded from."""
-    environment = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        environment[name] = "1"
+    environment = dict(os.environ) | ONE_THREAD
     paths = [str(ROOT), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment
