@@ -65,13 +65,13 @@ def with_vocoder(window_samples: int) -> Inverse:
 
 def hearing_no_longer(audio: Audio, semitones: int) -> Audio:
     """The vocoder with Hann windows of 1024 in both directions, as it was before a shift up heard further back."""
-    kept = dict(vocoder_windows.HEARD_SAMPLES)
-    vocoder_windows.HEARD_SAMPLES.update({latency: latency for latency in kept})
+    kept = dict(vocoder_windows.SPANS)
+    vocoder_windows.SPANS.update({latency: (down, down) for latency, (down, _) in kept.items()})
     vocoder_windows.windows.cache_clear()
     try:
         return with_vocoder(1024)(audio, semitones)
     finally:
-        vocoder_windows.HEARD_SAMPLES.update(kept)
+        vocoder_windows.SPANS.update(kept)
         vocoder_windows.windows.cache_clear()
 
 

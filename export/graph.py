@@ -86,7 +86,7 @@ def check_streams(model: UNet, hop_samples: int) -> None:
         raise ExportError(
             f"a hop of {hop_samples} samples is no multiple of {model.recipe.name}'s {model.total_stride}"
         )
-    own_hop = vocoder_windows(model.recipe.prestage)[0].hop if model.recipe.prestage else 1
+    own_hop = vocoder_windows(model.recipe.prestage)[0].block if model.recipe.prestage else 1
     if hop_samples % own_hop:
         raise ExportError(f"a hop of {hop_samples} samples is no multiple of the vocoder's {own_hop}")
 

@@ -27,7 +27,7 @@ def delay_samples(recipe: Recipe) -> int:
 
 def memory_samples(recipe: Recipe) -> int:
     """How far a sample reaches in the vocoder: its longer window; what it has turned by goes on to the next onset."""
-    return vocoder_windows(recipe.prestage)[1].heard if recipe.prestage else 0
+    return max(pair.reach for pair in vocoder_windows(recipe.prestage)) if recipe.prestage else 0
 
 
 def without_vocoder(model: UNet) -> UNet:

@@ -37,21 +37,22 @@ def vocoder(graph: GraphWriter, audio: str, control: str, hop_samples: int, pres
     """
     down, up = vocoder_windows(prestage)
     ratio = graph.node("Exp", graph.node("Mul", control, graph.number(-math.log(2) / 12)))
-    one, kept = graph.number(1.0), up.heard - up.hop
+    longest = max(down.reach, up.reach)
+    one, kept = graph.number(1.0), longest - up.block
     heard = graph.node("Concat", graph.state("vocoder_heard", (1, kept)), audio, axis=2)
     graph.slice(heard, hop_samples, hop_samples + kept, 2, out="next_vocoder_heard")
-    lower = _Shifter(graph, "down", hop_samples, down).write(heard, up.heard, graph.node("Min", ratio, one))
-    higher = _Shifter(graph, "up", hop_samples, up).write(heard, up.heard, graph.node("Max", ratio, one))
+    lower = _Shifter(graph, "down", hop_samples, down).write(heard, longest, graph.node("Min", ratio, one))
+    higher = _Shifter(graph, "up", hop_samples, up).write(heard, longest, graph.node("Max", ratio, one))
     frames = graph.node("Where", graph.node("Greater", ratio, one), higher, lower)
     return _overlapped(graph, frames, hop_samples, up)
 
 
 def _overlapped(graph: GraphWriter, frames: str, hop_samples: int, using: Windows) -> str:
     """Add windows ``[rows, latency]`` where they lie; what later ones still add to is the state."""
-    count, per_window = hop_samples // using.hop, using.latency // using.hop
+    count, per_window = hop_samples // using.block, using.latency // using.block
     kept = per_window - 1
-    parts = graph.reshape(frames, -1, count * per_window, using.hop)
-    parts = graph.node("Concat", graph.state("vocoder_overlap", (kept, using.hop)), parts, axis=1)
+    parts = graph.reshape(frames, -1, count * per_window, using.block)
+    parts = graph.node("Concat", graph.state("vocoder_overlap", (kept, using.block)), parts, axis=1)
     hop, part = np.divmod(np.arange(count * per_window), per_window)
     targets = np.concatenate([np.arange(kept), hop + part])
     adds = (targets == np.arange(count + kept)[:, None]).astype(np.float32)
@@ -90,8 +91,23 @@ class _Shifter:
             level = graph.node("Mul", spectrum.level, half)
             peak_moves = graph.node("Round", moves)
             made = moved_apart(graph, parts, level, peaks, peak_moves, factors, EXTENSION, self._bins)
-        frames = self._transform.inverse(made.real, made.imaginary, using.latency)
-        return graph.node("Mul", frames, self._constant("synthesis", using.synthesis[-using.latency :]))
+        frames = self._transform.inverse(made.real, made.imaginary, using.kept)
+        frames = graph.node("Mul", frames, self._constant("synthesis", using.synthesis[-using.kept :]))
+        return self._in_blocks(frames)
+
+    def _in_blocks(self, frames: str) -> str:
+        """Windows ``[rows, kept]`` -> what the windows of each block add up to, ``[blocks, latency]``."""
+        graph, using = self._graph, self._using
+        if using.kept == using.latency:
+            return frames
+        steps = len(using.ends)
+        parts = graph.split(graph.reshape(frames, -1, steps, using.kept), [1] * steps, axis=1)
+        block = ""
+        for part, end in zip(parts, using.ends, strict=True):
+            pads = graph.integers((0, using.latency - using.kept - end, 0, end))
+            placed = graph.node("Pad", graph.reshape(part, -1, using.kept), pads)
+            block = graph.add(block, placed) if block else placed
+        return block
 
     def _constant(self, name: str, values: np.ndarray) -> str:
         return self._graph.weight(f"vocoder_{self._name}_{name}", values.astype(np.float32))
@@ -99,7 +115,8 @@ class _Shifter:
     def _windows(self, heard: str, longest: int) -> str:
         """The windows that end with each hop: ``[rows, window]``."""
         graph, using = self._graph, self._using
-        places = using.hop * np.arange(self._frames)[:, None] + np.arange(longest - using.heard, longest)
+        first = longest - using.reach
+        places = using.hop * np.arange(self._frames)[:, None] + np.arange(first, first + using.heard)
         index = graph.weight(f"vocoder_{self._name}_places", places.astype(np.int64))
         frames = graph.node("Mul", graph.node("Gather", heard, index, axis=2), self._constant("window", using.analysis))
         return graph.reshape(frames, -1, using.heard)
@@ -181,9 +198,9 @@ class _Shifter:
         across, across_i = graph.node("Sub", right, left), graph.node("Sub", right_i, left_i)
         x = graph.add(graph.node("Mul", around, real), graph.node("Mul", around_i, imaginary))
         y = graph.node("Sub", graph.node("Mul", across_i, real), graph.node("Mul", across, imaginary))
-        # A sound in the middle turns by this much a bin, counted from the window's start: a quarter turn or a half.
+        # A sound in the middle turns by this much a bin, counted from the window's start.
         turn = TURN * self._using.middle / self._using.heard
-        cos, sin = graph.number(round(math.cos(turn))), graph.number(round(math.sin(turn)))
+        cos, sin = graph.number(math.cos(turn)), graph.number(math.sin(turn))
         angle = self._angle(*reversed(graph.complex_product(x, y, cos, sin)))
         return graph.node("Mul", graph.node("Mul", angle, graph.number(-1 / TURN)), self._inside())
 

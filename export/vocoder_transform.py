@@ -40,10 +40,7 @@ class Transform:
         return real, imaginary
 
     def inverse(self, real: str, imaginary: str, last: int) -> str:
-        """The halves of both outer bins, and all others, as `forward` gives them -> the last samples ``[rows, last]``.
-
-        `last` is N or a half of it.
-        """
+        """The halves of both outer bins, all others as `forward` gives them -> the last samples ``[rows, last]``."""
         graph, second, half = self._graph, self._second, self._half
         missing = graph.integers((0, 0, 0, half * FIRST - self._bins))
         parts = (graph.reshape(graph.node("Pad", x, missing), -1, half, FIRST) for x in (real, imaginary))
@@ -54,10 +51,12 @@ class Transform:
         cos, sin = _waves(second, FIRST, self._size)  # (n2, k1)
         x = graph.node("Concat", *self._times(real, imaginary, cos, sin, "back"), axis=2)
         cos, sin = _waves(FIRST, FIRST, FIRST)  # (k1, n1); twice, for the mirror images
-        wanted = np.concatenate([cos, -sin])[:, FIRST - FIRST * last // self._size :]
+        runs = -(-last // second)  # of n1: so many hold the last samples, and perhaps some more
+        wanted = np.concatenate([cos, -sin])[:, FIRST - runs :]
         matrix = self._constant("inverse_first", wanted * (2 / self._size))
         x = graph.node("Transpose", graph.node("MatMul", x, matrix), perm=[0, 2, 1])
-        return graph.reshape(x, -1, last)
+        x, made = graph.reshape(x, -1, runs * second), runs * second
+        return x if made == last else graph.slice(x, made - last, made, 1)
 
     def _times(self, real: str, imaginary: str, cos: np.ndarray, sin: np.ndarray, name: str) -> tuple[str, str]:
         graph, c, s = self._graph, self._constant(f"{name}_cos", cos), self._constant(f"{name}_sin", sin)

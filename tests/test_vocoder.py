@@ -172,13 +172,14 @@ def test_channels_do_not_hear_each_other(semitones):
         np.testing.assert_allclose(heard, shifted(row, semitones), atol=1e-6)
 
 
-def test_the_control_acts_from_the_next_hop_on_and_makes_no_click():
-    vocoder, audio = Vocoder(SAMPLE_RATE, 1, -12.0), tone(440, 96_000)
-    heard = []
-    for number, at in enumerate(range(0, len(audio), 128)):
+@pytest.mark.parametrize("window", [1024, 2048])
+def test_the_control_acts_from_the_next_hop_on_and_makes_no_click(window):
+    vocoder, audio = Vocoder(SAMPLE_RATE, 1, -12.0, window), tone(440, 96_000)
+    hop, heard = vocoder.hop_samples, []
+    for number, at in enumerate(range(0, len(audio), hop)):
         if number % 40 == 20:
             vocoder.set_control("semitones", (7.0, -3.0, 0.0, 12.0, -12.0)[number // 40 % 5])
-        heard.append(vocoder.process(audio[None, at : at + 128])[0])
+        heard.append(vocoder.process(audio[None, at : at + hop])[0])
     joined = np.concatenate(heard).astype(float)[4096:]
     # A tone of 880 Hz at this level bends by at most this; a click of 0.004 would pass it.
     steepest = 0.3 * (2 * np.pi * 880 / SAMPLE_RATE) ** 2
@@ -186,20 +187,40 @@ def test_the_control_acts_from_the_next_hop_on_and_makes_no_click():
     control = vocoder.controls[0]
     assert (control.name, control.minimum, control.maximum, control.default) == ("semitones", -12, 12, -12)
     vocoder.set_control("semitones", 12.0)
-    late = np.concatenate([vocoder.process(audio[None, at : at + 128])[0] for at in range(0, 20_000, 128)])
+    late = np.concatenate([vocoder.process(audio[None, at : at + hop])[0] for at in range(0, 20_000, hop)])
     assert frequency_of(late[4096:]) == pytest.approx(880, rel=1e-3)
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_turn_from_down_to_up_keeps_the_level_within_2_5_db(window):
+    """One direction's windows fade out where the other's fade in; at 2048 they are unlike in length, elsewhere alike."""
+    vocoder, audio = Vocoder(SAMPLE_RATE, 1, -1e-3, window), tone(1000, 24_576)
+    hop, heard = vocoder.hop_samples, []
+    for at in range(0, len(audio), hop):
+        vocoder.set_control("semitones", 1e-3 if 8192 <= at < 16_384 else -1e-3)
+        heard.append(vocoder.process(audio[None, at : at + hop])[0])
+    settled = np.concatenate(heard)[4096 : 4096 + 200 * 96].reshape(-1, 96)  # two periods each
+    level = np.sqrt((settled.astype(float) ** 2).mean(axis=1))
+    assert abs(20 * np.log10(level / level[0])).max() < (2.5 if window == 2048 else 0.05)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("before", [-12.0, 5.0])
-def test_back_at_zero_semitones_the_output_is_the_input_again(before):
-    vocoder, audio = Vocoder(SAMPLE_RATE, 1, before), harmonic(220, 16_384)
-    heard = []
-    for at in range(0, len(audio), 128):
+def test_back_at_zero_semitones_the_output_is_the_input_again(before, window):
+    vocoder, audio = Vocoder(SAMPLE_RATE, 1, before, window), harmonic(220, 16_384)
+    hop, heard = vocoder.hop_samples, []
+    for at in range(0, len(audio), hop):
         if at == 8192:
             vocoder.set_control("semitones", 0.0)
-        heard.append(vocoder.process(audio[None, at : at + 128])[0])
-    settled = 8192 + 2 * 1024  # until no window holds anything of before
-    np.testing.assert_allclose(np.concatenate(heard)[settled:], audio[settled - 896 : -896], atol=1e-6)
+        heard.append(vocoder.process(audio[None, at : at + hop])[0])
+    settled, late = 8192 + 2 * window, window - hop  # until no window holds anything of before
+    np.testing.assert_allclose(np.concatenate(heard)[settled:], audio[settled - late : -late], atol=1e-6)
+
+
+@pytest.mark.parametrize("semitones", [-12.0, -5.0, -0.3])
+def test_a_shift_down_by_the_longest_is_that_of_1024_which_smears_attacks_less(semitones):
+    audio = voice(24_000)
+    np.testing.assert_allclose(shifted(audio, semitones, 2048), shifted(audio, semitones, 1024), atol=1e-6)
 
 
 def test_reset_is_back_to_silence_and_keeps_the_control():

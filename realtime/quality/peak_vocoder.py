@@ -10,9 +10,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.quality.vocoder_windows import HEARD_SAMPLES, LOSS_STEPS, Windows, windows
+from realtime.quality.vocoder_windows import LOSS_STEPS, SPANS, Windows, windows
 
-WINDOWS: tuple[int, ...] = tuple(HEARD_SAMPLES)
+WINDOWS: tuple[int, ...] = tuple(SPANS)
 LARGEST_SHIFT_SEMITONES = 12.0
 ONSET_RISE = 4.0  # in power, from one window to the next: 6 dB within a hop is an attack
 EXTENSION = 0.15  # of a region, on both sides, into the gaps that a shift up leaves between regions
@@ -41,8 +41,9 @@ class PeakVocoder:
             raise ValueError(f"vocoder: no window of {window_samples} samples; choose {', '.join(map(str, WINDOWS))}")
         self.semitones = semitones
         self._channels = channels
-        self._hop, self._late = windows(window_samples, rising=False).hop, window_samples
-        self._heard = np.zeros((channels, HEARD_SAMPLES[window_samples]))
+        both = [windows(window_samples, rising) for rising in (False, True)]
+        self._hop, self._late = both[0].block, window_samples
+        self._heard = np.zeros((channels, max(pair.reach for pair in both)))
         self._overlap = np.zeros((channels, window_samples))
         self._take(windows(window_samples, semitones > 0))
         self.replaced_samples = 0  # of the input: NaN or infinite, taken as 0
@@ -88,9 +89,13 @@ class PeakVocoder:
         wanted = windows(self._late, ratio > 1)
         if wanted is not self._using:
             self._take(wanted)
-        heard = wanted.heard
-        shifted = self._shift(np.fft.rfft(self._heard[:, -heard:] * wanted.analysis), ratio, wanted)
-        self._overlap += (np.fft.irfft(shifted, heard) * wanted.synthesis)[:, -self._late :]
+        for end in wanted.ends:
+            stop = self._heard.shape[1] - end
+            heard = self._heard[:, stop - wanted.heard : stop]
+            shifted = self._shift(np.fft.rfft(heard * wanted.analysis), ratio, wanted)
+            made = np.fft.irfft(shifted, wanted.heard) * wanted.synthesis
+            stop = self._late - end
+            self._overlap[:, stop - wanted.kept : stop] += made[:, -wanted.kept :]
         result = self._overlap[:, :hop].astype(np.float32)
         self._overlap[:, :-hop] = self._overlap[:, hop:]
         self._overlap[:, -hop:] = 0

@@ -13,7 +13,7 @@ from realtime.quality.vocoder_windows import HOPS_PER_WINDOW
 Audio = NDArray[np.float32]
 
 PRESTAGES: Mapping[str, int] = {f"vocoder{window}": window for window in WINDOWS}  # name: window in samples
-PRESTAGE_VERSION = 2  # raised when the vocoder starts to give other samples: cached pairs are then made anew
+PRESTAGE_VERSION = 3  # raised when the vocoder starts to give other samples: cached pairs are then made anew
 
 
 class PrestageError(ValueError):

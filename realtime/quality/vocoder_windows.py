@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 HOPS_PER_WINDOW = 8
 LOSS_STEPS = 128  # of the table of rounding losses
-# What the vocoder waits for: over how far it hears back in a shift up. More is no better: notes follow each other.
-HEARD_SAMPLES = {512: 1024, 1024: 2048, 2048: 2048}
+# What the vocoder waits for: (heard, of that put together again) in a shift down, and in a shift up. Longer ones are
+# worse: in a shift down attacks are smeared, in a shift up notes follow each other. docs/vocoder.md has the figures.
+SPANS = {
+    512: ((512, 512), (1024, 512)),
+    1024: ((1024, 1024), (2048, 1024)),
+    2048: ((1024, 1024), (2560, 2048)),
+}
 
 Array = NDArray[np.float64]
 
@@ -22,15 +27,17 @@ _OFFSET_TERMS = 4
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """One pair of windows over `heard` samples, of which only the last `latency` are put together again.
+    """One pair of windows over `heard` samples, of which only the last `kept` are put together again.
 
-    `analysis`, `synthesis`: ``(heard,)``; their product is a squared Hann window over the last `latency` samples, so
-    that eight overlapping ones add up to 1. `middle`: of that product, where phases are counted from. `offsets`: odd
+    `analysis`, `synthesis`: ``(heard,)``; their product is a squared Hann window over the last `kept` samples, so
+    that eight overlapping ones add up to 1. `latency`: of the vocoder; where it is more than `kept`, the windows end
+    before the newest sample, so that those of both directions have their middles in one place. `offsets`: odd
     polynomial, from the lowest power, that turns the levels around a peak into its place. `gains`: what a move's
     rounding costs, given back: ``(LOSS_STEPS + 1,)`` for rests of -1/2 to 1/2 bin.
     """
 
     heard: int
+    kept: int
     latency: int
     analysis: Array
     synthesis: Array
@@ -39,8 +46,24 @@ class Windows:
 
     @property
     def hop(self) -> int:
-        """An eighth of the latency, in samples."""
+        """From one window to the next: an eighth of what is kept, in samples."""
+        return self.kept // HOPS_PER_WINDOW
+
+    @property
+    def block(self) -> int:
+        """Samples that the vocoder takes at a time, one or more hops: an eighth of its latency."""
         return self.latency // HOPS_PER_WINDOW
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """How long before a block's last sample each of its windows ends, the earliest first."""
+        rest = (self.latency - self.kept) // 2
+        return tuple(rest + behind for behind in reversed(range(0, self.block, self.hop)))
+
+    @property
+    def reach(self) -> int:
+        """How far before a block's last sample its first window begins."""
+        return self.heard + self.ends[0]
 
     @property
     def bins(self) -> int:
@@ -50,7 +73,7 @@ class Windows:
     @property
     def middle(self) -> int:
         """Of the part that is put together again, in samples from the start."""
-        return self.heard - self.latency // 2
+        return self.heard - self.kept // 2
 
 
 @cache
@@ -58,21 +81,21 @@ def windows(latency: int, rising: bool) -> Windows:
     """For shifts down, or up (`rising`), which pull partials apart and so have to tell more of them from each other.
 
     A shift up hears back with a long slope and lets go with a short one: partials twice as close are told apart, and
-    nothing comes later. A shift down keeps to Hann windows of `latency` samples: it smears attacks less.
+    nothing comes later. A shift down has Hann windows: it smears attacks less.
     Source: Mauler & Martin 2007, A low delay, variable resolution, perfect reconstruction spectral analysis-synthesis
     system for speech enhancement (EUSIPCO); there with square roots of Hann windows, here with whole ones.
-    Raises: KeyError where there is no such latency in `HEARD_SAMPLES`.
+    Raises: KeyError where there is no such latency in `SPANS`.
     """
-    heard, half = HEARD_SAMPLES[latency] if rising else latency, latency // 2
-    slope = heard - half
+    heard, kept = SPANS[latency][rising]
+    half, slope = kept // 2, heard - kept // 2
     analysis = np.zeros(heard)
     analysis[:slope] = 0.5 - 0.5 * np.cos(math.pi * np.arange(slope) / slope)
     analysis[slope:] = 0.5 + 0.5 * np.cos(math.pi * np.arange(half) / half)
     product = np.zeros(heard)
-    product[heard - latency :] = np.hanning(latency + 1)[:-1] ** 2
+    product[heard - kept :] = np.hanning(kept + 1)[:-1] ** 2
     synthesis = np.divide(product, analysis, out=np.zeros(heard), where=analysis > 0)
     synthesis /= _SQUARED_HANN_MEAN * HOPS_PER_WINDOW
-    return Windows(heard, latency, analysis, synthesis, _offsets(analysis), _gains(product, heard - half))
+    return Windows(heard, kept, latency, analysis, synthesis, _offsets(analysis), _gains(product, heard - half))
 
 
 def _offsets(window: Array) -> tuple[float, ...]:
