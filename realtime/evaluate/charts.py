@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from realtime.evaluate.errors import EvaluateError
 from realtime.evaluate.figures import FIGURES
-from realtime.evaluate.systems import System
-from realtime.evaluate.table import ALL_KINDS, Line
+from realtime.evaluate.systems import NOTHING, System
+from realtime.evaluate.table import ALL_KINDS, Line, Statistic
 
 Audio = NDArray[np.float32]
 
 HEADLINE = ("mel", "mr_stft", "pesq", "stoi")
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe & Ito: told apart by all eyes
 _SHAPES = "os^D"
+_MODEL_COLOURS, _MODEL_SHAPES = ("#000000", "#882255", "#777777"), "*PX"
 _WINDOW, _HOP = 1024, 256
 _RANGE_DB = 80
 
@@ -36,27 +37,39 @@ def check_charts() -> None:
 
 def quality_against_latency(lines: Sequence[Line], systems: Sequence[System], models: Sequence[str]) -> bytes:
     """One panel for each headline figure and group of lines, systems by latency, intervals as bars: a PNG."""
+    return _png(latency_figure(lines, systems, models))
+
+
+def latency_figure(lines: Sequence[Line], systems: Sequence[System], models: Sequence[str]) -> Any:
+    """The same as a figure of matplotlib. Doing nothing is told in words: drawn, it would press the rest together."""
     figures = [f for f in FIGURES if f.key in HEADLINE and any(line.statistics[f.key] for line in lines)]
     groups = list(dict.fromkeys(line.group for line in lines if line.group[2] == ALL_KINDS))
     groups = groups or list(dict.fromkeys(line.group for line in lines))
     known = [system.latency_ms for system in systems if system.latency_ms is not None]
     whole = 1.6 * max([*known, 100.0])  # where those stand that need the whole sound
+    looks = _looks(systems, models)
     picture = _figure((4.2 * len(figures), 3.2 * len(groups) + 0.6))
     axes = picture.subplots(len(groups), len(figures), squeeze=False)
     for row, group in zip(axes, groups, strict=True):
         for axis, figure in zip(row, figures, strict=True):
-            for index, system in enumerate(systems):
+            for system in systems:
                 line = next((each for each in lines if each.group == group and each.system == system.name), None)
-                if line is not None and line.statistics[figure.key] is not None:
-                    latency = whole if system.latency_ms is None else system.latency_ms
-                    _draw(axis, latency, line, figure.key, index, system.name in models)
+                found = None if line is None else line.statistics[figure.key]
+                if found is not None and system.name == NOTHING:
+                    told = f"nothing: {found.mean:.{figure.digits}f}"
+                    axis.annotate(told, (0.98, 0.96), xycoords="axes fraction", ha="right", va="top", fontsize="small")
+                elif found is not None:
+                    _draw(axis, whole if system.latency_ms is None else system.latency_ms, found, looks[system.name])
             better = "lower" if figure.less_is_better else "higher"
             axis.set_title(f"{group[0]}, {group[1]}: {figure.heading} ({better} is better)", fontsize="small")
             axis.set_xlabel(f"algorithmic latency, ms (at {whole:.0f}: needs the whole sound)", fontsize="small")
             axis.grid(alpha=0.3)
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    picture.legend(handles, labels, fontsize="small", loc="outside lower center", ncols=6)
-    return _png(picture)
+    drawn: dict[str, Any] = {}
+    for axis in axes.flat:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            drawn.setdefault(label, handle)
+    picture.legend(drawn.values(), drawn.keys(), fontsize="small", loc="outside lower center", ncols=6)
+    return picture
 
 
 def spectrogram(audio: Audio, sample_rate: int) -> bytes:
@@ -74,14 +87,21 @@ def spectrogram(audio: Audio, sample_rate: int) -> bytes:
     return _png(picture)
 
 
-def _draw(axis: Any, latency_ms: float, line: Line, key: str, index: int, is_model: bool) -> None:
-    found = line.statistics[key]
-    assert found is not None
+def _looks(systems: Sequence[System], models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour, shape and name of each system: models are stars in colours of their own."""
+    rivals = [system.name for system in systems if system.name not in models and system.name != NOTHING]
+    looks: dict[str, dict[str, Any]] = {}
+    for names, colours, shapes, size in ((rivals, _COLOURS, _SHAPES, 6), (models, _MODEL_COLOURS, _MODEL_SHAPES, 12)):
+        for index, name in enumerate(names):
+            shape = shapes[index // len(colours) % len(shapes)]  # there are more systems than colours
+            colour = colours[index % len(colours)]
+            looks[name] = {"color": colour, "fmt": shape, "markersize": size, "capsize": 3, "label": name}
+    return looks
+
+
+def _draw(axis: Any, latency_ms: float, found: Statistic, look: dict[str, Any]) -> None:
     low, high = (found.mean if end is None else end for end in (found.low, found.high))
-    errors = [[max(0.0, found.mean - low)], [max(0.0, high - found.mean)]]
-    shape = "*" if is_model else _SHAPES[index // len(_COLOURS) % len(_SHAPES)]  # there are more systems than colours
-    style = {"fmt": shape, "markersize": 12 if is_model else 6, "capsize": 3}
-    axis.errorbar([latency_ms], [found.mean], errors, color=_COLOURS[index % len(_COLOURS)], label=line.system, **style)
+    axis.errorbar([latency_ms], [found.mean], [[max(0.0, found.mean - low)], [max(0.0, high - found.mean)]], **look)
 
 
 def _figure(size: tuple[float, float]) -> Any:
