@@ -63,16 +63,20 @@ def with_vocoder(window_samples: int) -> Inverse:
     return lambda audio, semitones: undone(Vocoder(SAMPLE_RATE, 1, semitones, window_samples), audio)
 
 
-def hearing_no_longer(audio: Audio, semitones: int) -> Audio:
-    """The vocoder with Hann windows of 1024 in both directions, as it was before a shift up heard further back."""
-    kept = dict(vocoder_windows.SPANS)
-    vocoder_windows.SPANS.update({latency: (down, down) for latency, (down, _) in kept.items()})
-    vocoder_windows.windows.cache_clear()
-    try:
-        return with_vocoder(1024)(audio, semitones)
-    finally:
-        vocoder_windows.SPANS.update(kept)
+def with_one_window(samples: int) -> Inverse:
+    """The vocoder with one Hann window in both directions: what the windows by direction are measured by."""
+
+    def undo(audio: Audio, semitones: int) -> Audio:
+        kept = dict(vocoder_windows.SPANS)
+        vocoder_windows.SPANS[samples] = ((samples, samples), (samples, samples))
         vocoder_windows.windows.cache_clear()
+        try:
+            return with_vocoder(samples)(audio, semitones)
+        finally:
+            vocoder_windows.SPANS.update(kept)
+            vocoder_windows.windows.cache_clear()
+
+    return undo
 
 
 def with_shifter(name: str) -> Inverse:
@@ -82,8 +86,9 @@ def with_shifter(name: str) -> Inverse:
 def quality(found: list[Audio]) -> None:
     inverses: dict[str, Inverse] = {
         "nothing": lambda audio, semitones: audio,
-        "1024, as long heard": hearing_no_longer,
+        "1024, one window": with_one_window(1024),
         "vocoder 1024": with_vocoder(1024),
+        "2048, one window": with_one_window(2048),
         "vocoder 2048": with_vocoder(2048),
         "Signalsmith, offline": with_shifter("signalsmith"),
         "Rubber Band R3, offline": with_shifter("rubberband"),

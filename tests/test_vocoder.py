@@ -193,7 +193,7 @@ def test_the_control_acts_from_the_next_hop_on_and_makes_no_click(window):
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_a_turn_from_down_to_up_keeps_the_level_within_2_5_db(window):
-    """One direction's windows fade out where the other's fade in; at 2048 they are unlike in length, elsewhere alike."""
+    """One direction's windows fade out where the other's fade in; at 2048 their lengths are unlike."""
     vocoder, audio = Vocoder(SAMPLE_RATE, 1, -1e-3, window), tone(1000, 24_576)
     hop, heard = vocoder.hop_samples, []
     for at in range(0, len(audio), hop):
