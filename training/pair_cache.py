@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from realtime.quality.prestage import PRESTAGE_VERSION, shift_back
+from realtime.quality.prestage import PRESTAGE_VERSIONS, shift_back
 from realtime.quality.shifters import SHIFTER_VERSIONS, band_limit, shift
 from training.augment import AUGMENT_VERSION, FULL_SCALE, Augmentation, after_shift, before_shift, draw
 from training.crops import Pair
@@ -41,7 +41,7 @@ class Damage:
         """The folder's name: a hash of everything that decides what is in it."""
         facts = {"format": FORMAT_VERSION, "shifter_version": SHIFTER_VERSIONS[self.shifter], **asdict(self)}
         if self.prestage:
-            facts["prestage_version"] = PRESTAGE_VERSION
+            facts["prestage_version"] = PRESTAGE_VERSIONS[self.prestage]
         else:
             del facts["prestage"]  # as in keys from before there were pre-stages, whose pairs are the same
         if self.augment:

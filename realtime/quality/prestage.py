@@ -13,7 +13,8 @@ from realtime.quality.vocoder_windows import HOPS_PER_WINDOW
 Audio = NDArray[np.float32]
 
 PRESTAGES: Mapping[str, int] = {f"vocoder{window}": window for window in WINDOWS}  # name: window in samples
-PRESTAGE_VERSION = 3  # raised when the vocoder starts to give other samples: cached pairs are then made anew
+# Raised when a pre-stage starts to give other samples: cached pairs behind it are then made anew.
+PRESTAGE_VERSIONS: Mapping[str, int] = {"vocoder512": 2, "vocoder1024": 2, "vocoder2048": 3}
 
 
 class PrestageError(ValueError):
